@@ -1,0 +1,172 @@
+package compat
+
+import (
+	"crypto/ed25519"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+)
+
+// Server is a throw-away sshd on loopback with keys of its own. The listener is ours, and each connection gets an
+// `sshd -i`: there is no port to guess, the listener can go while connections live on, and each sshd is a child that a
+// test can end by its pid.
+type Server struct {
+	Dir    string // everything it needs, and its log
+	User   string // who logs in: whoever runs the tests
+	Port   int
+	Config string // the client configuration: ssh -F Config target
+
+	sshd     string
+	listener net.Listener
+	serving  sync.WaitGroup
+
+	mu     sync.Mutex
+	logins []*exec.Cmd // guarded by mu; one sshd per accepted connection
+}
+
+// startServer starts it, with extra lines for sshd_config. It is ready when it returns, and gone when the test ends.
+func startServer(t testing.TB, dir string, lines ...string) *Server {
+	t.Helper()
+	s := &Server{Dir: dir, sshd: program(t, "sshd")}
+	program(t, "ssh")
+	me, err := user.Current()
+	require.NoError(t, err)
+	s.User = me.Username
+	if os.Geteuid() == 0 {
+		// The privilege separation folder that Debian's start script makes. Only root's sshd asks for it.
+		require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
+	}
+	s.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.Port = s.listener.Addr().(*net.TCPAddr).Port
+	s.writeServerFiles(t, lines)
+	s.serving.Add(1)
+	go s.serve()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *Server) writeServerFiles(t testing.TB, lines []string) {
+	host := writeKey(t, filepath.Join(s.Dir, "host_key"))
+	login := writeKey(t, filepath.Join(s.Dir, "id"))
+	write(t, filepath.Join(s.Dir, "authorized_keys"), 0o600, login)
+	write(t, filepath.Join(s.Dir, "known_hosts"), 0o600, fmt.Sprintf("[127.0.0.1]:%d %s", s.Port, host))
+	config := append([]string{
+		// At DEBUG, sshd -e writes lines of its own into each session's stderr.
+		"HostKey " + filepath.Join(s.Dir, "host_key"),
+		"AuthorizedKeysFile " + filepath.Join(s.Dir, "authorized_keys"),
+		"UsePAM no", "StrictModes no", "LogLevel VERBOSE", "PidFile none",
+		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
+		"PrintMotd no", "PrintLastLog no", "AcceptEnv CT_* LANG", "X11Forwarding yes", "PermitUserRC no",
+	}, lines...)
+	if !strings.Contains(strings.Join(lines, "\n"), "Subsystem sftp") {
+		config = append(config, "Subsystem sftp internal-sftp")
+	}
+	write(t, filepath.Join(s.Dir, "sshd_config"), 0o600, strings.Join(config, "\n")+"\n")
+}
+
+// writeKey writes an OpenSSH private key and returns its authorized_keys line.
+func writeKey(t testing.TB, path string) string {
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	block, err := ssh.MarshalPrivateKey(private, "")
+	require.NoError(t, err)
+	write(t, path, 0o600, string(pem.EncodeToMemory(block)))
+	key, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	return string(ssh.MarshalAuthorizedKey(key))
+}
+
+func (s *Server) serve() {
+	defer s.serving.Done()
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.login(conn.(*net.TCPConn))
+	}
+}
+
+func (s *Server) login(conn *net.TCPConn) {
+	defer conn.Close()
+	socket, err := conn.File()
+	if err != nil {
+		return
+	}
+	defer socket.Close()
+	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	defer log.Close()
+	cmd := exec.Command(s.sshd, "-i", "-e", "-f", filepath.Join(s.Dir, "sshd_config"))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = socket, socket, log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	if cmd.Start() != nil {
+		return
+	}
+	s.mu.Lock()
+	s.logins = append(s.logins, cmd)
+	s.mu.Unlock()
+	s.serving.Add(1)
+	go func() {
+		defer s.serving.Done()
+		_ = cmd.Wait()
+	}()
+}
+
+// LogFile is where every sshd of this server logs at VERBOSE.
+func (s *Server) LogFile() string { return filepath.Join(s.Dir, "sshd.log") }
+
+// StopListening lets the present connections live on and refuses every new one, so that a client that falls back to a
+// login of its own fails.
+func (s *Server) StopListening() { _ = s.listener.Close() }
+
+// Logins is how many connections were accepted so far.
+func (s *Server) Logins() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.logins)
+}
+
+// Cut kills every sshd, as if the host had gone.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, cmd := range s.logins {
+		_ = cmd.Process.Kill()
+	}
+}
+
+func (s *Server) stop() {
+	s.StopListening()
+	s.Cut()
+	s.serving.Wait()
+}
+
+// Target is the name by which the client configuration knows the server.
+const Target = "somehost"
+
+// writeClientConfig writes the only configuration that ssh reads: with -F, neither the user's nor the system's is.
+func (s *Server) writeClientConfig(t testing.TB, control string, lines []string) {
+	config := append([]string{
+		"Host *",
+		"HostName 127.0.0.1", fmt.Sprintf("Port %d", s.Port), "User " + s.User,
+		"IdentityFile " + filepath.Join(s.Dir, "id"), "IdentitiesOnly yes", "IdentityAgent none",
+		"UserKnownHostsFile " + filepath.Join(s.Dir, "known_hosts"), "GlobalKnownHostsFile /dev/null",
+		"StrictHostKeyChecking yes", "BatchMode yes", "UpdateHostKeys no",
+		"ControlPath " + control, "ControlMaster no",
+	}, lines...)
+	s.Config = write(t, filepath.Join(s.Dir, "config"), 0o600, strings.Join(config, "\n")+"\n")
+}
