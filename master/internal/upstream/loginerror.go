@@ -1,0 +1,145 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// failure closes the connection of a failed login and says what went wrong.
+func (g *login) failure(err error) error {
+	_ = g.wire.Close()
+	stage := g.reached()
+	text := g.describe(stage, err)
+	if p, ok := g.wire.Conn.(*proxied); ok && g.ctx.Err() == nil {
+		if failed := p.helper.failure(); failed != nil {
+			text += " (" + failed.Error() + ")"
+			err = errors.Join(err, failed)
+		}
+	}
+	return &DialError{stage, text, err}
+}
+
+// reached is the stage in which the login failed.
+func (g *login) reached() Stage {
+	if stage := Stage(g.stage.Load()); stage > Greeted {
+		return stage
+	}
+	// Beyond our greeting the library sends only once it has the server's.
+	if g.wire.bytesOut.Load() > uint64(len(g.greeting)+len("\r\n")) {
+		return Keyed
+	}
+	return Greeted
+}
+
+// describe words the failure.
+func (g *login) describe(stage Stage, err error) string {
+	host, port := g.Host.HostName, g.Host.Port
+	var mismatch *ssh.AlgorithmNegotiationError
+	reason, words, told := disconnect(err)
+	switch {
+	case errors.Is(err, errConnectTimeout):
+		return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out during %s (ConnectTimeout %v)",
+			host, port, during(stage), g.Host.ConnectTimeout)
+	case errors.Is(err, errSilence):
+		return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out during %s (no answer for %v)",
+			host, port, during(stage), g.silenceLimit())
+	case g.ctx.Err() != nil:
+		return fmt.Sprintf("ssh: connect to host %s port %d: %s during %s", host, port, plain(err), during(stage))
+	case errors.As(err, &mismatch):
+		return g.noCommon(mismatch)
+	case told:
+		return fmt.Sprintf("Received disconnect from %s port %d:%d: %s%s", host, port, reason, words, advice(words))
+	case stage == Verified:
+		return "Host key verification failed: " + g.verdict(err)
+	case stage == Authenticated:
+		return g.denied(err)
+	case errors.Is(err, io.EOF) && stage == Greeted:
+		return fmt.Sprintf("Connection closed by %s port %d before its greeting (is it an SSH server? does it take more connections?)", host, port)
+	case errors.Is(err, io.EOF):
+		return fmt.Sprintf("Connection closed by %s port %d during %s", host, port, during(stage))
+	case strings.Contains(err.Error(), "overflow reading version string"):
+		return fmt.Sprintf("ssh: connect to host %s port %d: this is not an SSH server", host, port)
+	}
+	return fmt.Sprintf("ssh: connect to host %s port %d: %s during %s", host, port, bare(err), during(stage))
+}
+
+// during names the stage as ssh(1) does.
+func during(stage Stage) string {
+	switch stage {
+	case Greeted:
+		return "banner exchange"
+	case Authenticated:
+		return "authentication"
+	case Verified:
+		return "host key verification"
+	}
+	return "key exchange"
+}
+
+// noCommon words a failed negotiation. What the server offers is its own bytes.
+func (g *login) noCommon(m *ssh.AlgorithmNegotiationError) string {
+	what := map[string]string{"key exchange": "key exchange method", "host key": "host key type"}[m.What]
+	if what == "" {
+		_, what, _ = strings.Cut(m.What, "client ")
+		what = strings.TrimPrefix(what, "to server ")
+	}
+	return fmt.Sprintf("Unable to negotiate with %s port %d: no matching %s found. Their offer: %s; ours: %s",
+		g.Host.HostName, g.Host.Port, what, names(m.RequestedAlgorithms), names(m.SupportedAlgorithms))
+}
+
+// names joins algorithms and leaves out the markers that travel among them.
+func names(list []string) string {
+	var real []string
+	for _, name := range list {
+		if !strings.HasPrefix(name, "kex-strict-") && !strings.HasPrefix(name, "ext-info-") {
+			real = append(real, name)
+		}
+	}
+	return clean(strings.Join(real, ","))
+}
+
+// verdict is the Verifier's own sentence.
+func (g *login) verdict(err error) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.refused != nil {
+		return g.refused.Error()
+	}
+	return bare(err)
+}
+
+// denied words a failed authentication, with the methods that the server would
+// have taken last and the Authenticator's reason.
+func (g *login) denied(err error) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.unprovable == nil && errors.Is(err, io.EOF) {
+		return fmt.Sprintf("Connection closed by %s port %d during authentication", g.Host.HostName, g.Host.Port)
+	}
+	reason := g.unprovable
+	if reason == nil {
+		reason = errors.New(bare(err))
+	}
+	return fmt.Sprintf("%s@%s: Permission denied (%s): %v", g.Host.User, g.Host.HostName, names(g.allowed), reason)
+}
+
+// advice is what a person can do about a server's disconnect.
+func advice(words string) string {
+	if strings.HasPrefix(words, "Too many authentication failures") {
+		return " (set IdentitiesOnly yes and IdentityFile, so that fewer keys are tried)"
+	}
+	return ""
+}
+
+// bare is an error's text without the library's prefixes.
+func bare(err error) string {
+	text := plain(err)
+	for _, prefix := range []string{"handshake failed: ", "ssh: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}

@@ -1,0 +1,103 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/hostconfig"
+	"sshmaster/master/internal/upstream/prompt"
+)
+
+// Options is all that [Dial] works from. Only Host is required.
+type Options struct {
+	Host *hostconfig.Host
+
+	Env      []string        // of a ProxyCommand and for the agent; nil is empty
+	Dir      string          // folder of a ProxyCommand; "" is the process's own
+	Log      *slog.Logger    // nil discards
+	Prompter prompt.Prompter // nil asks nobody
+	Version  string          // of this program, sent as "SSH-2.0-sshmaster_<Version>"; "" is "dev"
+
+	// Stderr is where the server's banner and what a ProxyCommand prints go,
+	// line by line and without control characters. nil logs them. It is written
+	// to by one goroutine at a time.
+	Stderr io.Writer
+
+	// Channels holds a handler for each type of channel the server may open.
+	// Each call has a goroutine of its own and must accept or reject.
+	Channels map[string]func(ssh.NewChannel)
+
+	// HostKeys, when not nil, is called once, in a goroutine of its own, with
+	// the keys that the server announces after login (hostkeys-00@openssh.com,
+	// OpenSSH's PROTOCOL section 2.5). They are unproven.
+	HostKeys func(l *Link, announced []byte)
+
+	// Verifier judges the server's key; nil is known_hosts as Host says.
+	Verifier Verifier
+
+	// Authenticator proves who the user is; nil is what Host allows.
+	Authenticator Authenticator
+
+	// Connect, when not nil, reaches the host in place of TCP and ProxyCommand.
+	// The link owns what it returns.
+	Connect func(ctx context.Context) (net.Conn, error)
+
+	// WriteTimeout is how long the server may refuse to take our bytes before
+	// the link is given up; 0 is three minutes, or what ServerAliveInterval and
+	// ServerAliveCountMax come to where that is more.
+	WriteTimeout time.Duration
+}
+
+// A Verifier judges host keys.
+type Verifier interface {
+	// Algorithms returns the host key algorithms to offer, in order of
+	// preference. Those that are not implemented are left out by the caller.
+	Algorithms() []string
+
+	// Check returns nil for a key that is the host's. addr is HostName:Port,
+	// remote the address that was reached, which is none of the network's when
+	// there is a ProxyCommand. Check may ask a person; the link's ConnectTimeout
+	// stands still meanwhile.
+	Check(ctx context.Context, addr string, remote net.Addr, key ssh.PublicKey) error
+}
+
+// An Authenticator chooses how to prove who the user is, one attempt at a time.
+type Authenticator interface {
+	// Next returns the next attempt, or an error that says why there is none
+	// left. offered is what the server allows and what was tried (RFC 4252).
+	Next(ctx context.Context, offered *ssh.ClientAuthContext) (ssh.AuthMethod, error)
+}
+
+// complete fills in the defaults.
+func (o Options) complete() (Options, error) {
+	if o.Host == nil {
+		return o, errors.New("upstream: no host given")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Prompter == nil {
+		o.Prompter = prompt.Nobody{}
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Stderr == nil {
+		o.Stderr = logWriter{o.Log}
+	}
+	return o, nil
+}
+
+// A logWriter logs each line written to it.
+type logWriter struct{ log *slog.Logger }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	eachLine(string(p), func(line string) { w.log.Info("message", "text", line) })
+	return len(p), nil
+}
