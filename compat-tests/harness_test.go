@@ -81,14 +81,14 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// binary is one go build of a command of this module, done once in a test run.
-type binary struct {
+// build is one go build of a command of this module, done once in a test run.
+type build struct {
 	once sync.Once
 	path string
 	err  error
 }
 
-func (b *binary) build(t testing.TB, name, pkg string, flags ...string) string {
+func (b *build) get(t testing.TB, name, pkg string, flags ...string) string {
 	t.Helper()
 	b.once.Do(func() {
 		b.path = filepath.Join(scratch, name)
@@ -101,7 +101,7 @@ func (b *binary) build(t testing.TB, name, pkg string, flags ...string) string {
 	return b.path
 }
 
-var plainBinary, racingBinary, serveBinary binary
+var plainBinary, racingBinary, serveBinary build
 
 // sshMaster is the path of ssh-master, built with the race detector when this test binary was. COMPAT_SSH_MASTER names
 // a binary to test instead.
@@ -111,7 +111,7 @@ func sshMaster(t testing.TB) string {
 		return path
 	}
 	if raceEnabled {
-		return racingBinary.build(t, "ssh-master-race", "sshmaster/cmd/ssh-master", "-race")
+		return racingBinary.get(t, "ssh-master-race", "sshmaster/cmd/ssh-master", "-race")
 	}
 	return plainSSHMaster(t)
 }
@@ -122,7 +122,7 @@ func plainSSHMaster(t testing.TB) string {
 	if path := os.Getenv("COMPAT_SSH_MASTER"); path != "" {
 		return path
 	}
-	return plainBinary.build(t, "ssh-master", "sshmaster/cmd/ssh-master")
+	return plainBinary.get(t, "ssh-master", "sshmaster/cmd/ssh-master")
 }
 
 // eventually polls until ok is true.
