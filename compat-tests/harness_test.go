@@ -149,3 +149,6 @@ func read(t testing.TB, path string) string {
 	require.NoError(t, err)
 	return string(content)
 }
+
+// soon is a deadline for what must have happened long before.
+func soon() time.Time { return time.Now().Add(patience) }
