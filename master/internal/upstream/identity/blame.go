@@ -1,0 +1,75 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A blame is one thing that went wrong and what to do about it. Only the one of
+// the lowest rank is told in the end; each was logged when it happened.
+type blame struct {
+	rank   int
+	cause  string
+	remedy string
+}
+
+// The ranks: what a person did or can mend at once comes first.
+const (
+	rankExpired = iota
+	rankPassphrase
+	rankAgent
+	rankCertificate
+	rankPassword
+	rankFile
+	rankToken
+	rankRestricted
+	rankNobody
+	rankAlgorithm
+	rankAgentAbsent
+)
+
+func (a *Auth) blame(b blame) { a.blames = append(a.blames, b) }
+
+// worst returns the blame to tell; ok is false when there is none.
+func (a *Auth) worst() (b blame, ok bool) {
+	if len(a.blames) == 0 {
+		return blame{}, false
+	}
+	return slices.MinFunc(a.blames, func(x, y blame) int { return x.rank - y.rank }), true
+}
+
+// blameNobody tells that a secret is wanted and nobody can be asked.
+func (a *Auth) blameNobody(secret string) {
+	a.blame(blame{rank: rankNobody,
+		cause:  "nobody can be asked for " + secret,
+		remedy: "use a key, start from a terminal, or set SSH_ASKPASS"})
+}
+
+// blameCertificate tells what is wrong with a certificate that the host
+// refused, as far as that can be seen from here.
+func (a *Auth) blameCertificate(k *key, cert *ssh.Certificate) {
+	now := uint64(a.c.Now().Unix())
+	b := blame{rank: rankCertificate, remedy: "have it issued anew"}
+	switch {
+	case cert.ValidBefore != ssh.CertTimeInfinity && now >= cert.ValidBefore:
+		b.cause = fmt.Sprintf("certificate %s expired at %s", cleanLine(k.name), day(cert.ValidBefore))
+	case now < cert.ValidAfter:
+		b.cause = fmt.Sprintf("certificate %s is not valid before %s", cleanLine(k.name), day(cert.ValidAfter))
+	case len(cert.ValidPrincipals) > 0 && !slices.Contains(cert.ValidPrincipals, a.c.User):
+		b.cause = fmt.Sprintf("certificate %s is for %s, not for %s",
+			cleanLine(k.name), cleanLine(strings.Join(cert.ValidPrincipals, ",")), cleanLine(a.c.User))
+	default:
+		return
+	}
+	a.log.Debug(b.cause)
+	a.blame(b)
+}
+
+// day writes a certificate's time.
+func day(seconds uint64) string {
+	return time.Unix(int64(min(seconds, 1<<40)), 0).UTC().Format("2006-01-02 15:04:05 UTC")
+}
