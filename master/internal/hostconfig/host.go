@@ -151,4 +151,5 @@ type Host struct {
 
 	base map[string][]string // what `ssh -F none -G` prints; nil when unknown
 	tok  tokens
+	env  environ
 }

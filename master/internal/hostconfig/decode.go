@@ -1,0 +1,99 @@
+package hostconfig
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sort"
+	"time"
+)
+
+// laterKeywords are keywords that older releases do not print, with what these
+// releases do.
+var laterKeywords = map[string]string{
+	"enableescapecommandline": "yes",
+	"permitremoteopen":        "any",
+	"requiredrsasize":         "1024",
+	"sessiontype":             "default",
+	"warnweakcrypto":          "no",
+}
+
+// decode fills h from h.Raw. Keywords without a field stay in Raw and are
+// logged at debug.
+func (h *Host) decode(log *slog.Logger) error {
+	for key, value := range laterKeywords {
+		if err := h.decodeOne(key, []string{value}); err != nil {
+			return err
+		}
+	}
+	for _, key := range sortedKeys(h.Raw) {
+		if _, ok := hostFields[canonical(key)]; !ok {
+			log.LogAttrs(context.Background(), slog.LevelDebug, "ssh -G names a keyword that is not known here",
+				slog.String("keyword", key), slog.Any("values", h.Raw[key]))
+			continue
+		}
+		if err := h.decodeOne(canonical(key), h.Raw[key]); err != nil {
+			return err
+		}
+	}
+	h.dropFalseDynamic()
+	return nil
+}
+
+// decodeOne sets one field.
+func (h *Host) decodeOne(key string, values []string) error {
+	f := hostFields[key]
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) > 1 && !f.repeats() {
+		return fmt.Errorf("hostconfig: %s has %d values where one is expected", f.name, len(values))
+	}
+	if err := f.set(reflect.ValueOf(h).Elem().Field(f.index), values); err != nil {
+		return fmt.Errorf("hostconfig: %s %s: %w", f.name, printable(values[0]), err)
+	}
+	return nil
+}
+
+// A setter reads its own notation.
+type setter interface{ set(value string) error }
+
+// set decodes values into v, which is the field that f describes.
+func (f field) set(v reflect.Value, values []string) (err error) {
+	value := values[0]
+	switch p := v.Addr().Interface().(type) {
+	case *string:
+		*p, err = parseChoice(value, f.oneof)
+	case *bool:
+		*p, err = parseBool(value)
+	case *int:
+		*p, err = parseInt(value)
+	case *uint32:
+		*p, err = parseOctal(value)
+	case *time.Duration:
+		*p, err = parseDuration(value, f.unit)
+	case *[]string:
+		*p = parseList(values, f.list)
+	case *[]Forward:
+		*p, err = parseForwards(values, f.name)
+	case *[]Jump:
+		*p, err = parseJumps(value)
+	case setter:
+		err = p.set(value)
+	default:
+		panic("hostconfig: no decoder for " + v.Type().String())
+	}
+	return err
+}
+
+// sortedKeys returns the keys of m in order, so that the first error is always
+// the same one.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

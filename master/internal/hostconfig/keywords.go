@@ -1,0 +1,165 @@
+package hostconfig
+
+// A Policy is what this program does with a keyword.
+type Policy int
+
+// Policies of the option table.
+const (
+	Honoured Policy = iota // done as ssh does it, here or by ssh -G
+	Slave                  // the slave's business: ssh decides it for its own session
+	Ignored                // of no effect here, for the reason that the row gives; told at debug
+	Warned                 // told to the person once, by name; the link goes on without it
+	Refused                // an error before anything is dialled
+)
+
+var policyNames = [...]string{"honoured", "the slave's", "ignored", "warned about", "refused"}
+
+// String names the policy for a person.
+func (p Policy) String() string { return policyNames[p] }
+
+// A Keyword is one row of the option table.
+type Keyword struct {
+	Name   string // as in ssh_config(5); a field of Host
+	Policy Policy
+
+	// Why follows "Name value: " in a message: the reason, and what to do.
+	Why string
+
+	// When says whether the row's policy applies to a host. nil applies it to
+	// a value that differs from ssh's own default. Honoured and Slave need none.
+	When func(*Host) bool
+}
+
+// Methods are the authentication methods that a link can use. A host that
+// prefers none of them is refused.
+var Methods = []string{"publickey"}
+
+// Keywords is the option table: every keyword that a release of ssh prints,
+// and what this version does with it. A keyword that comes into its own is one
+// changed line.
+var Keywords = []Keyword{
+	// Reaching the host.
+	{Name: "Host"},
+	{Name: "HostName"},
+	{Name: "Port"},
+	{Name: "User"},
+	{Name: "AddressFamily"},
+	{Name: "BindAddress"},
+	{Name: "BindInterface"},
+	{Name: "ConnectTimeout"},
+	{Name: "ConnectionAttempts"},
+	{Name: "TCPKeepAlive"},
+	{Name: "IPQoS"},
+	{Name: "ProxyCommand"},
+	{Name: "ProxyUseFdpass", Policy: Refused, Why: "passing the connection's descriptor is not supported yet: use a ProxyCommand that copies, such as nc"},
+	{Name: "ProxyJump"},
+
+	// The connection.
+	{Name: "ServerAliveInterval"},
+	{Name: "ServerAliveCountMax"},
+	{Name: "Ciphers"},
+	{Name: "MACs"},
+	{Name: "KexAlgorithms"},
+	{Name: "Compression", Policy: Warned, Why: "links are not compressed", When: func(h *Host) bool { return h.Compression }},
+	{Name: "RekeyLimit", Policy: Ignored, Why: "the server decides when keys are renewed"},
+	{Name: "VersionAddendum", Policy: Ignored, Why: "the version that is sent is ssh-master's own"},
+	{Name: "WarnWeakCrypto", Policy: Ignored, Why: "weak algorithms are not warned about"},
+
+	// The host's keys.
+	{Name: "HostKeyAlgorithms"},
+	{Name: "CASignatureAlgorithms"},
+	{Name: "RequiredRSASize"},
+	{Name: "StrictHostKeyChecking"},
+	{Name: "UserKnownHostsFile"},
+	{Name: "GlobalKnownHostsFile"},
+	{Name: "HostKeyAlias"},
+	{Name: "HashKnownHosts"},
+	{Name: "NoHostAuthenticationForLocalhost"},
+	{Name: "RevokedHostKeys", Policy: Refused, Why: "lists of revoked keys are not read yet, and must not be passed over: mark the keys @revoked in known_hosts"},
+	{Name: "KnownHostsCommand", Policy: Refused, Why: "it is not run yet: write the keys into a file and name it in UserKnownHostsFile"},
+	{Name: "CheckHostIP", Policy: Warned, Why: "only the host's name is looked up in known_hosts", When: func(h *Host) bool { return h.CheckHostIP }},
+	{Name: "UpdateHostKeys", Policy: Ignored, Why: "known_hosts learns the key that was used and no other"},
+	{Name: "VerifyHostKeyDNS", Policy: Warned, Why: "DNS is not asked for host keys: treated as no", When: func(h *Host) bool { return h.VerifyHostKeyDNS != "no" }},
+	{Name: "FingerprintHash"},
+	{Name: "VisualHostKey", Policy: Ignored, Why: "no picture of the key is drawn"},
+
+	// The user's proof.
+	{Name: "IdentityFile"},
+	{Name: "CertificateFile"},
+	{Name: "IdentitiesOnly"},
+	{Name: "IdentityAgent"},
+	{Name: "PubkeyAuthentication", Policy: Refused, Why: "keys are the only proof that a link can give yet", When: func(h *Host) bool { return h.PubkeyAuthentication == "no" }},
+	{Name: "PubkeyAcceptedAlgorithms"},
+	{Name: "PreferredAuthentications", Policy: Refused, Why: "links log in with keys only yet: name publickey too", When: (*Host).prefersNothing},
+	{Name: "AddKeysToAgent", Policy: Warned, Why: "keys are not added to the agent yet: use ssh-add", When: func(h *Host) bool { return h.AddKeysToAgent.Mode != "no" }},
+	{Name: "PasswordAuthentication", Policy: Ignored, Why: "links log in with keys only yet"},
+	{Name: "KbdInteractiveAuthentication", Policy: Ignored, Why: "links log in with keys only yet"},
+	{Name: "KbdInteractiveDevices", Policy: Ignored, Why: "links log in with keys only yet"},
+	{Name: "NumberOfPasswordPrompts", Policy: Ignored, Why: "links log in with keys only yet"},
+	{Name: "BatchMode"},
+	{Name: "HostbasedAuthentication", Policy: Warned, Why: "it cannot be done here: another method must do", When: func(h *Host) bool { return h.HostbasedAuthentication }},
+	{Name: "HostbasedAcceptedAlgorithms", Policy: Ignored, Why: "host-based authentication cannot be done here"},
+	{Name: "EnableSSHKeysign", Policy: Ignored, Why: "host-based authentication cannot be done here"},
+	{Name: "PKCS11Provider", Policy: Warned, Why: "tokens are used by way of the agent: load it with ssh-add -s"},
+	{Name: "SecurityKeyProvider", Policy: Warned, Why: "security keys are used by way of the agent: load them with ssh-add"},
+
+	// GSSAPI. Debian's ssh_config turns it on for everybody.
+	{Name: "GSSAPIAuthentication", Policy: Ignored, Why: "Kerberos cannot be used here: another method must do"},
+	{Name: "GSSAPIKeyExchange", Policy: Warned, Why: "Kerberos cannot be used here: the host key is checked instead", When: func(h *Host) bool { return h.GSSAPIKeyExchange }},
+	{Name: "GSSAPIDelegateCredentials", Policy: Warned, Why: "Kerberos cannot be used here: no credentials are passed on", When: func(h *Host) bool { return h.GSSAPIDelegateCredentials }},
+	{Name: "GSSAPITrustDNS", Policy: Ignored, Why: "Kerberos cannot be used here"},
+	{Name: "GSSAPIRenewalForcesRekey", Policy: Ignored, Why: "Kerberos cannot be used here"},
+	{Name: "GSSAPIKexAlgorithms", Policy: Ignored, Why: "Kerberos cannot be used here"},
+	{Name: "GSSAPIClientIdentity", Policy: Ignored, Why: "Kerberos cannot be used here"},
+	{Name: "GSSAPIServerIdentity", Policy: Ignored, Why: "Kerberos cannot be used here"},
+
+	// Forwards.
+	{Name: "LocalForward"},
+	{Name: "RemoteForward"},
+	{Name: "DynamicForward"},
+	{Name: "GatewayPorts"},
+	{Name: "ClearAllForwardings"},
+	{Name: "ExitOnForwardFailure"},
+	{Name: "StreamLocalBindMask"},
+	{Name: "StreamLocalBindUnlink"},
+	{Name: "PermitRemoteOpen", Policy: Refused, Why: "remote SOCKS forwards cannot be restricted yet, and must not be open to more than you said"},
+	{Name: "ForwardAgent"},
+	{Name: "ForwardX11"},
+	{Name: "ForwardX11Trusted"},
+	{Name: "ForwardX11Timeout"},
+	{Name: "XAuthLocation"},
+	{Name: "Tunnel", Policy: Refused, Why: "tunnel devices are not supported: use ssh for it", When: func(h *Host) bool { return h.Tunnel != "no" }},
+	{Name: "TunnelDevice", Policy: Ignored, Why: "there is no tunnel"},
+
+	// The control socket.
+	{Name: "ControlMaster"},
+	{Name: "ControlPath"},
+	{Name: "ControlPersist"},
+	{Name: "ForkAfterAuthentication"},
+
+	// Sessions.
+	{Name: "RemoteCommand", Policy: Slave},
+	{Name: "RequestTTY", Policy: Slave},
+	{Name: "SessionType", Policy: Slave},
+	{Name: "StdinNull", Policy: Slave},
+	{Name: "SendEnv", Policy: Slave},
+	{Name: "SetEnv", Policy: Slave},
+	{Name: "EscapeChar", Policy: Slave},
+	{Name: "EnableEscapeCommandline", Policy: Ignored, Why: "OpenSSH has no command line in multiplexed sessions either"},
+	{Name: "ObscureKeystrokeTiming", Policy: Ignored, Why: "keystrokes are not hidden among chaff"},
+	{Name: "ChannelTimeout", Policy: Warned, Why: "idle channels are not closed"},
+	{Name: "LocalCommand", Policy: Warned, Why: "it is not run by a master yet", When: func(h *Host) bool { return h.PermitLocalCommand && h.LocalCommand != "" }},
+	{Name: "PermitLocalCommand"},
+
+	// Names and words, which ssh -G has dealt with.
+	{Name: "CanonicalizeHostname"},
+	{Name: "CanonicalizeFallbackLocal"},
+	{Name: "CanonicalizeMaxDots"},
+	{Name: "CanonicalDomains"},
+	{Name: "CanonicalizePermittedCNAMEs"},
+	{Name: "IgnoreUnknown"},
+	{Name: "Tag"},
+	{Name: "LogLevel"},
+	{Name: "LogVerbose", Policy: Ignored, Why: "there are no source files of ssh to be verbose about"},
+	{Name: "SyslogFacility", Policy: Ignored, Why: "the log goes to stderr or to the file of -E"},
+}
