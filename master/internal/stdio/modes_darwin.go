@@ -1,0 +1,5 @@
+package stdio
+
+import "golang.org/x/sys/unix"
+
+var ownInputFlags = []modeFlag{{42, iflag, unix.IUTF8}}

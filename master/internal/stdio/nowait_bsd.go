@@ -1,0 +1,10 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package stdio
+
+import "golang.org/x/sys/unix"
+
+// There is no call here that does not wait on a blocking description.
+
+func readNowait(int, []byte) (int, error)  { return -1, unix.ENOTSUP }
+func writeNowait(int, []byte) (int, error) { return -1, unix.ENOTSUP }

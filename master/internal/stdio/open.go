@@ -1,0 +1,102 @@
+package stdio
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kinds of file that are told apart.
+const (
+	kindTerminal = "terminal"
+	kindPipe     = "pipe" // a FIFO too
+	kindSocket   = "socket"
+	kindFile     = "file"
+	kindDevice   = "device" // /dev/null, and other things without a name here
+)
+
+// Open takes ownership of fd in every case: it is closed by the stream, or
+// here if Open fails. The descriptor's flags, offset and terminal modes stay as
+// they are, now and later.
+func Open(fd int) (*Stream, error) {
+	kind, err := kindOf(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("stdio: passed descriptor: %w", err)
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("stdio: flags of a passed %s: %w", kind, err)
+	}
+	switch kind {
+	case kindFile:
+		return openPlain(fd, kind), nil
+	case kindSocket:
+		return openSocket(fd, flags), nil
+	case kindTerminal, kindPipe:
+		if s := openPrivate(fd, kind, flags); s != nil {
+			return s, nil
+		}
+		return newStream(kind, "watched", newShared(fd), newCareful()), nil
+	}
+	if !waitable(fd) {
+		return openPlain(fd, kind), nil
+	}
+	return newStream(kind, "watched", newShared(fd), newCareful()), nil
+}
+
+func kindOf(fd int) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+		return kindFile, nil
+	case unix.S_IFIFO:
+		return kindPipe, nil
+	case unix.S_IFSOCK:
+		return kindSocket, nil
+	case unix.S_IFCHR:
+		if _, err := getTermios(fd); err == nil {
+			return kindTerminal, nil
+		}
+	}
+	return kindDevice, nil
+}
+
+func openPlain(fd int, kind string) *Stream {
+	return newStream(kind, "plain", newPlain(fd), direct{})
+}
+
+// openSocket puts a socket that is non-blocking already into the poller as it
+// is. The calls do not rely on the flag, which another holder may clear.
+func openSocket(fd, flags int) *Stream {
+	if flags&unix.O_NONBLOCK != 0 {
+		// newPolled keeps or closes what it is given, so give it a duplicate.
+		if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			if d := newPolled(dup); d != nil {
+				unix.Close(fd)
+				return newStream(kindSocket, "polled", d, socket{})
+			}
+		}
+	}
+	return newStream(kindSocket, "watched", newShared(fd), socket{})
+}
+
+// openPrivate replaces fd by a description of our own, or returns nil and
+// leaves fd alone where that is not possible. What may be set on a pipe, such
+// as its capacity, is set here.
+func openPrivate(fd int, kind string, flags int) *Stream {
+	private, err := reopen(fd, kind, flags)
+	if err != nil {
+		return nil
+	}
+	d := newPolled(private)
+	if d == nil {
+		return nil
+	}
+	unix.Close(fd)
+	return newStream(kind, "reopened", d, direct{})
+}

@@ -1,0 +1,236 @@
+package stdio
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stream is one passed descriptor. One goroutine may read while another
+// writes and a third closes.
+type Stream struct {
+	kind string // "terminal", "pipe", ...: immutable
+	how  string // "reopened", "watched", ...: immutable
+	tty  bool   // immutable
+
+	driver driver
+	mover  mover
+
+	in  side
+	out side
+
+	closed   atomic.Bool
+	once     sync.Once
+	closeErr error
+}
+
+// driver owns the descriptor and knows how to wait for it. It calls try until
+// try returns true, waiting for readiness between the calls.
+type driver interface {
+	read(try func(fd uintptr) bool) error
+	write(try func(fd uintptr) bool) error
+	control(f func(fd uintptr)) error
+	close() error
+}
+
+// mover moves bytes through the descriptor without ever blocking for long.
+// EAGAIN asks for a wait.
+type mover interface {
+	read(fd int, p []byte) (int, error)
+	write(fd int, p []byte) (int, error)
+	close()
+	stuck() bool
+}
+
+// side is one direction of a stream. The functions handed to the driver are
+// made once and take their arguments from here, so that a call allocates
+// nothing.
+type side struct {
+	mu  sync.Mutex // held by the one caller, also while it waits
+	try func(fd uintptr) bool
+
+	p    []byte  // what is left to write, or where to read to
+	pool *Pool   // where to take a buffer from, if p is nil
+	buf  *Buffer // the buffer taken
+	n    int
+	err  error
+}
+
+func newStream(kind, how string, d driver, m mover) *Stream {
+	s := &Stream{kind: kind, how: how, tty: kind == kindTerminal, driver: d, mover: m}
+	s.in.try = s.tryRead
+	s.out.try = s.tryWrite
+	return s
+}
+
+// Read reads what is there, waiting until something is. It returns io.EOF at
+// the end and os.ErrClosed once the stream was closed.
+func (s *Stream) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	d := &s.in
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.p = p
+	err := s.runRead()
+	d.p = nil
+	return d.n, err
+}
+
+// ReadPooled is Read into a buffer taken from pool. The buffer is taken when
+// bytes are there and not before: a stream that waits holds no memory. The
+// caller owns the buffer and gives it back with Release. The buffer is nil
+// when the error is not.
+func (s *Stream) ReadPooled(pool *Pool) (*Buffer, error) {
+	d := &s.in
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pool = pool
+	err := s.runRead()
+	buf := d.buf
+	d.pool, d.buf = nil, nil
+	if err != nil {
+		if buf != nil {
+			buf.Release()
+		}
+		return nil, err
+	}
+	buf.n = d.n
+	return buf, nil
+}
+
+func (s *Stream) runRead() error {
+	d := &s.in
+	d.n, d.err = 0, nil
+	if err := s.driver.read(d.try); err != nil {
+		return s.fail("read", err)
+	}
+	switch {
+	case d.err == nil && d.n == 0:
+		return io.EOF
+	case s.tty && errors.Is(d.err, unix.EIO):
+		return io.EOF // the terminal went away
+	case d.err != nil:
+		return s.fail("read", d.err)
+	}
+	return nil
+}
+
+// tryRead attempts the read first; only EAGAIN leads to a wait. The poller is
+// edge-triggered and forgets an edge that came before the attempt.
+func (s *Stream) tryRead(fd uintptr) bool {
+	d := &s.in
+	if s.closed.Load() {
+		d.err = os.ErrClosed
+		return true
+	}
+	p := d.p
+	if d.pool != nil {
+		d.buf = d.pool.take()
+		p = d.buf.mem
+	}
+	n, err := s.mover.read(int(fd), p)
+	if err == unix.EAGAIN {
+		if d.buf != nil {
+			d.buf.Release()
+			d.buf = nil
+		}
+		return false
+	}
+	d.n, d.err = max(n, 0), err
+	return true
+}
+
+// Write writes all of p, waiting while the other end takes nothing. The error
+// is EPIPE when the reader left, and os.ErrClosed once the stream was closed;
+// n then says how much was written before.
+func (s *Stream) Write(p []byte) (n int, err error) {
+	d := &s.out
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.p, d.n, d.err = p, 0, nil
+	err = s.driver.write(d.try)
+	d.p = nil
+	if err == nil {
+		err = d.err
+	}
+	return d.n, s.fail("write", err)
+}
+
+// WriteString is Write for the few messages that a master has for people.
+func (s *Stream) WriteString(text string) (int, error) {
+	return s.Write([]byte(text))
+}
+
+func (s *Stream) tryWrite(fd uintptr) bool {
+	d := &s.out
+	for len(d.p) > 0 {
+		if s.closed.Load() {
+			d.err = os.ErrClosed
+			return true
+		}
+		n, err := s.mover.write(int(fd), d.p)
+		if n > 0 {
+			d.n += n
+			d.p = d.p[n:]
+		}
+		if err == unix.EAGAIN {
+			return false
+		}
+		if err == nil && n == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			d.err = err
+			return true
+		}
+	}
+	return true
+}
+
+// fail names the operation, except for the errors that callers compare.
+func (s *Stream) fail(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case s.closed.Load(), err == os.ErrClosed:
+		return os.ErrClosed
+	}
+	return fmt.Errorf("stdio: %s %s: %w", op, s.kind, err)
+}
+
+// Close closes the descriptor. A Read or Write under way returns os.ErrClosed
+// at once. When Close has returned nothing more is read from the descriptor
+// (doc.go, case 5, has the one exception). Closing again does nothing and
+// returns what the first call returned.
+func (s *Stream) Close() error {
+	s.once.Do(func() {
+		s.closed.Store(true)
+		s.mover.close() // first: the driver waits for the attempt under way
+		if err := s.driver.close(); err != nil {
+			s.closeErr = fmt.Errorf("stdio: close %s: %w", s.kind, err)
+		}
+	})
+	return s.closeErr
+}
+
+// Stuck reports whether a system call outlived Close. Such a call holds a
+// thread and the descriptor until the terminal moves on; it is worth a line in
+// the log.
+func (s *Stream) Stuck() bool { return s.closed.Load() && s.mover.stuck() }
+
+// Control lends the descriptor to f, for an ioctl that does not block. It
+// stays open until f returns. The error is os.ErrClosed after Close.
+func (s *Stream) Control(f func(fd int)) error {
+	return s.fail("control", s.driver.control(func(fd uintptr) { f(int(fd)) }))
+}
+
+// String says what the descriptor is and how it is driven, as in "terminal,
+// reopened".
+func (s *Stream) String() string { return s.kind + ", " + s.how }
