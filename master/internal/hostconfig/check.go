@@ -49,9 +49,8 @@ func (h *Host) Findings() []Finding {
 
 // Check says what of h this program cannot do: warnings to be shown once, each
 // naming its option, and an error (ErrRefused) that names everything which
-// forbids to dial.
+// forbids to dial. h.Warnings are not among the warnings.
 func (h *Host) Check() (warnings []string, err error) {
-	warnings = slices.Clone(h.Warnings)
 	var refused []string
 	for _, f := range h.Findings() {
 		switch f.Policy {

@@ -1,9 +1,7 @@
 package hostconfig
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 )
 
@@ -21,10 +19,8 @@ func (h *Host) expandProxy(x *surroundings) error {
 		command, keyword = jumpCommand(h.ProxyJump, x.ssh, x.config(), h.LogLevel), "ProxyJump"
 	}
 	var err error
-	if h.ProxyCommand, err = h.shellCommand(keyword, command, h.tok.only(proxyTokens)); err != nil {
-		return err
-	}
-	return nil
+	h.ProxyCommand, err = h.shellCommand(keyword, command, h.tok.only(proxyTokens))
+	return err
 }
 
 // config returns the -F of the command line, as seen from anywhere.
@@ -72,41 +68,15 @@ func (h *Host) LocalCommandLine(tunnel string) (string, error) {
 	return h.shellCommand("LocalCommand", h.LocalCommand, h.tok.with(tokens{'T': tunnel}))
 }
 
-// A KnownHostsQuestion is what a KnownHostsCommand is asked.
-type KnownHostsQuestion struct {
-	Reason      string // %I: ORDER, HOSTNAME or ADDRESS
-	Host        string // %H: the name or address that is looked up
-	KeyType     string // %t: the host key's type; "" before it is known
-	Fingerprint string // %f
-	Key         string // %K: the key in base64
-}
-
-// KnownHostsArgv returns KnownHostsCommand as the program and its arguments,
-// to be run without a shell; nil when there is none.
-func (h *Host) KnownHostsArgv(q KnownHostsQuestion) ([]string, error) {
-	if h.KnownHostsCommand == "" || strings.EqualFold(h.KnownHostsCommand, "none") {
-		return nil, nil
-	}
-	argv, err := splitWords(h.KnownHostsCommand, false)
-	if err == nil && (len(argv) == 0 || !filepath.IsAbs(argv[0])) {
-		err = errors.New("does not begin with an absolute path")
-	}
-	t := h.tok.with(tokens{'H': q.Host, 'I': q.Reason, 't': orNone(q.KeyType), 'f': orNone(q.Fingerprint), 'K': orNone(q.Key)})
-	for i := 1; err == nil && i < len(argv); i++ {
-		argv[i], err = expand(argv[i], t, h.env.lookup)
-	}
+// ExpandKnownHostsWord expands one word of KnownHostsCommand, which ssh splits
+// first, runs without a shell, and expands from the second word on. asked holds
+// the tokens of the moment: H, I, K, f and t.
+func (h *Host) ExpandKnownHostsWord(word string, asked map[byte]string) (string, error) {
+	s, err := expand(word, h.tok.with(asked), h.env.lookup)
 	if err != nil {
-		return nil, fmt.Errorf("hostconfig: KnownHostsCommand %s %w", printable(h.KnownHostsCommand), err)
+		return "", fmt.Errorf("hostconfig: KnownHostsCommand %s %w", printable(h.KnownHostsCommand), err)
 	}
-	return argv, nil
-}
-
-// orNone is what ssh puts for a token that has no value yet.
-func orNone(s string) string {
-	if s == "" {
-		return "NONE"
-	}
-	return s
+	return s, nil
 }
 
 // checkCommands expands the commands that run later, so that a bad token is
@@ -117,6 +87,15 @@ func (h *Host) checkCommands() error {
 			return err
 		}
 	}
-	_, err := h.KnownHostsArgv(KnownHostsQuestion{})
-	return err
+	words, err := splitWords(h.KnownHostsCommand, false)
+	if err != nil {
+		return fmt.Errorf("hostconfig: KnownHostsCommand %s %w", printable(h.KnownHostsCommand), err)
+	}
+	asked := map[byte]string{'H': "", 'I': "", 'K': "", 'f': "", 't': ""}
+	for i := 1; i < len(words); i++ {
+		if _, err := h.ExpandKnownHostsWord(words[i], asked); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 type tokens map[byte]string
 
 // with returns a copy of t with more tokens.
-func (t tokens) with(more tokens) tokens {
+func (t tokens) with(more map[byte]string) tokens {
 	all := make(tokens, len(t)+len(more))
 	for k, v := range t {
 		all[k] = v

@@ -14,6 +14,7 @@ func (h *Host) finish(x *surroundings) error {
 	if h.OriginalHost == "" {
 		h.OriginalHost = x.dest.Host
 	}
+	h.Home = x.me.home
 	h.HostKeyAlias = strings.ToLower(h.HostKeyAlias)
 	h.addTokens(x)
 	h.IdentityFileDefault = h.base != nil && slices.Equal(h.Raw["identityfile"], h.base["identityfile"])

@@ -47,7 +47,7 @@ type Host struct {
 	UserKnownHostsFile               []string `list:"files"` // nil is none; the first is written to
 	GlobalKnownHostsFile             []string `list:"files"` // nil is none
 	RevokedHostKeys                  []string `list:"files"` // nil is none
-	KnownHostsCommand                string   // as configured: see Host.KnownHostsArgv
+	KnownHostsCommand                string   // as configured: see Host.ExpandKnownHostsWord
 	HostKeyAlias                     string   // used verbatim as OpenSSH does; "" is none
 	HashKnownHosts                   bool
 	CheckHostIP                      bool
@@ -137,6 +137,9 @@ type Host struct {
 	LogLevel                    string   // QUIET FATAL ERROR INFO VERBOSE DEBUG DEBUG2 DEBUG3
 	LogVerbose                  []string `list:"space"`
 	SyslogFacility              string
+
+	// Home is the local user's home folder, as ssh finds it: token %d.
+	Home string `ssh:"-"`
 
 	// Own holds ssh-master's own options.
 	Own Own `ssh:"-"`

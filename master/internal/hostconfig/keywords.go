@@ -32,7 +32,13 @@ type Keyword struct {
 
 // Methods are the authentication methods that a link can use. A host that
 // prefers none of them is refused.
-var Methods = []string{"publickey"}
+var Methods = []string{"publickey", "keyboard-interactive", "password"}
+
+// Reasons that several rows share.
+const (
+	noForwards = "forwards of the configuration are not opened yet"
+	noKerberos = "Kerberos cannot be used here"
+)
 
 // Keywords is the option table: every keyword that a release of ssh prints,
 // and what this version does with it. A keyword that comes into its own is one
@@ -51,7 +57,7 @@ var Keywords = []Keyword{
 	{Name: "TCPKeepAlive"},
 	{Name: "IPQoS"},
 	{Name: "ProxyCommand"},
-	{Name: "ProxyUseFdpass", Policy: Refused, Why: "passing the connection's descriptor is not supported yet: use a ProxyCommand that copies, such as nc"},
+	{Name: "ProxyUseFdpass"},
 	{Name: "ProxyJump"},
 
 	// The connection.
@@ -75,9 +81,9 @@ var Keywords = []Keyword{
 	{Name: "HostKeyAlias"},
 	{Name: "HashKnownHosts"},
 	{Name: "NoHostAuthenticationForLocalhost"},
-	{Name: "RevokedHostKeys", Policy: Refused, Why: "lists of revoked keys are not read yet, and must not be passed over: mark the keys @revoked in known_hosts"},
-	{Name: "KnownHostsCommand", Policy: Refused, Why: "it is not run yet: write the keys into a file and name it in UserKnownHostsFile"},
-	{Name: "CheckHostIP", Policy: Warned, Why: "only the host's name is looked up in known_hosts", When: func(h *Host) bool { return h.CheckHostIP }},
+	{Name: "RevokedHostKeys"},
+	{Name: "KnownHostsCommand"},
+	{Name: "CheckHostIP"},
 	{Name: "UpdateHostKeys", Policy: Ignored, Why: "known_hosts learns the key that was used and no other"},
 	{Name: "VerifyHostKeyDNS", Policy: Warned, Why: "DNS is not asked for host keys: treated as no", When: func(h *Host) bool { return h.VerifyHostKeyDNS != "no" }},
 	{Name: "FingerprintHash"},
@@ -88,14 +94,14 @@ var Keywords = []Keyword{
 	{Name: "CertificateFile"},
 	{Name: "IdentitiesOnly"},
 	{Name: "IdentityAgent"},
-	{Name: "PubkeyAuthentication", Policy: Refused, Why: "keys are the only proof that a link can give yet", When: func(h *Host) bool { return h.PubkeyAuthentication == "no" }},
+	{Name: "PubkeyAuthentication"},
 	{Name: "PubkeyAcceptedAlgorithms"},
-	{Name: "PreferredAuthentications", Policy: Refused, Why: "links log in with keys only yet: name publickey too", When: (*Host).prefersNothing},
-	{Name: "AddKeysToAgent", Policy: Warned, Why: "keys are not added to the agent yet: use ssh-add", When: func(h *Host) bool { return h.AddKeysToAgent.Mode != "no" }},
-	{Name: "PasswordAuthentication", Policy: Ignored, Why: "links log in with keys only yet"},
-	{Name: "KbdInteractiveAuthentication", Policy: Ignored, Why: "links log in with keys only yet"},
-	{Name: "KbdInteractiveDevices", Policy: Ignored, Why: "links log in with keys only yet"},
-	{Name: "NumberOfPasswordPrompts", Policy: Ignored, Why: "links log in with keys only yet"},
+	{Name: "PreferredAuthentications", Policy: Refused, Why: "a link can use none of these: name publickey, keyboard-interactive or password too", When: (*Host).prefersNothing},
+	{Name: "AddKeysToAgent"},
+	{Name: "PasswordAuthentication"},
+	{Name: "KbdInteractiveAuthentication"},
+	{Name: "KbdInteractiveDevices", Policy: Ignored, Why: "the server chooses the devices"},
+	{Name: "NumberOfPasswordPrompts"},
 	{Name: "BatchMode"},
 	{Name: "HostbasedAuthentication", Policy: Warned, Why: "it cannot be done here: another method must do", When: func(h *Host) bool { return h.HostbasedAuthentication }},
 	{Name: "HostbasedAcceptedAlgorithms", Policy: Ignored, Why: "host-based authentication cannot be done here"},
@@ -104,30 +110,30 @@ var Keywords = []Keyword{
 	{Name: "SecurityKeyProvider", Policy: Warned, Why: "security keys are used by way of the agent: load them with ssh-add"},
 
 	// GSSAPI. Debian's ssh_config turns it on for everybody.
-	{Name: "GSSAPIAuthentication", Policy: Ignored, Why: "Kerberos cannot be used here: another method must do"},
-	{Name: "GSSAPIKeyExchange", Policy: Warned, Why: "Kerberos cannot be used here: the host key is checked instead", When: func(h *Host) bool { return h.GSSAPIKeyExchange }},
-	{Name: "GSSAPIDelegateCredentials", Policy: Warned, Why: "Kerberos cannot be used here: no credentials are passed on", When: func(h *Host) bool { return h.GSSAPIDelegateCredentials }},
-	{Name: "GSSAPITrustDNS", Policy: Ignored, Why: "Kerberos cannot be used here"},
-	{Name: "GSSAPIRenewalForcesRekey", Policy: Ignored, Why: "Kerberos cannot be used here"},
-	{Name: "GSSAPIKexAlgorithms", Policy: Ignored, Why: "Kerberos cannot be used here"},
-	{Name: "GSSAPIClientIdentity", Policy: Ignored, Why: "Kerberos cannot be used here"},
-	{Name: "GSSAPIServerIdentity", Policy: Ignored, Why: "Kerberos cannot be used here"},
+	{Name: "GSSAPIAuthentication", Policy: Ignored, Why: noKerberos + ": another method must do"},
+	{Name: "GSSAPIKeyExchange", Policy: Warned, Why: noKerberos + ": the host key is checked instead", When: func(h *Host) bool { return h.GSSAPIKeyExchange }},
+	{Name: "GSSAPIDelegateCredentials", Policy: Warned, Why: noKerberos + ": no credentials are passed on", When: func(h *Host) bool { return h.GSSAPIDelegateCredentials }},
+	{Name: "GSSAPITrustDNS", Policy: Ignored, Why: noKerberos},
+	{Name: "GSSAPIRenewalForcesRekey", Policy: Ignored, Why: noKerberos},
+	{Name: "GSSAPIKexAlgorithms", Policy: Ignored, Why: noKerberos},
+	{Name: "GSSAPIClientIdentity", Policy: Ignored, Why: noKerberos},
+	{Name: "GSSAPIServerIdentity", Policy: Ignored, Why: noKerberos},
 
 	// Forwards.
-	{Name: "LocalForward"},
-	{Name: "RemoteForward"},
-	{Name: "DynamicForward"},
-	{Name: "GatewayPorts"},
+	{Name: "LocalForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.LocalForward != nil }},
+	{Name: "RemoteForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.RemoteForward != nil }},
+	{Name: "DynamicForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.DynamicForward != nil }},
+	{Name: "GatewayPorts", Policy: Ignored, Why: noForwards},
 	{Name: "ClearAllForwardings"},
-	{Name: "ExitOnForwardFailure"},
-	{Name: "StreamLocalBindMask"},
-	{Name: "StreamLocalBindUnlink"},
-	{Name: "PermitRemoteOpen", Policy: Refused, Why: "remote SOCKS forwards cannot be restricted yet, and must not be open to more than you said"},
-	{Name: "ForwardAgent"},
-	{Name: "ForwardX11"},
-	{Name: "ForwardX11Trusted"},
-	{Name: "ForwardX11Timeout"},
-	{Name: "XAuthLocation"},
+	{Name: "ExitOnForwardFailure", Policy: Ignored, Why: noForwards},
+	{Name: "StreamLocalBindMask", Policy: Ignored, Why: noForwards},
+	{Name: "StreamLocalBindUnlink", Policy: Ignored, Why: noForwards},
+	{Name: "PermitRemoteOpen", Policy: Ignored, Why: noForwards},
+	{Name: "ForwardAgent", Policy: Warned, Why: "the agent is not forwarded yet: sessions open without it", When: func(h *Host) bool { return h.ForwardAgent.Enabled }},
+	{Name: "ForwardX11", Policy: Warned, Why: "X11 is not forwarded yet: sessions open without it", When: func(h *Host) bool { return h.ForwardX11 }},
+	{Name: "ForwardX11Trusted", Policy: Ignored, Why: "X11 is not forwarded yet"},
+	{Name: "ForwardX11Timeout", Policy: Ignored, Why: "X11 is not forwarded yet"},
+	{Name: "XAuthLocation", Policy: Ignored, Why: "X11 is not forwarded yet"},
 	{Name: "Tunnel", Policy: Refused, Why: "tunnel devices are not supported: use ssh for it", When: func(h *Host) bool { return h.Tunnel != "no" }},
 	{Name: "TunnelDevice", Policy: Ignored, Why: "there is no tunnel"},
 

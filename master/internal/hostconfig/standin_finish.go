@@ -26,6 +26,9 @@ func (r *reader) complete(defaults map[string][]string) error {
 	if r.raw["user"] == nil {
 		r.raw["user"] = []string{r.me.name}
 	}
+	if r.raw["updatehostkeys"] == nil && r.raw["userknownhostsfile"] != nil {
+		r.raw["updatehostkeys"] = []string{"no"} // a file of the user's own is not learned into
+	}
 	r.dropNone()
 	for key, values := range defaults {
 		if r.raw[key] == nil {
