@@ -159,6 +159,7 @@ func TestBackgroundSession(t *testing.T) {
 }
 
 func TestBackgroundFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		option func(t *testing.T, m *Master) []string
 		says   string

@@ -111,6 +111,7 @@ func TestExitOfAnIdleMaster(t *testing.T) {
 
 // A signal ends the foreground master in order: its socket is gone.
 func TestSignalToMaster(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
@@ -180,6 +181,7 @@ func TestForeignFileAtControlPath(t *testing.T) {
 }
 
 func TestUnusableControlPath(t *testing.T) {
+	t.Parallel()
 	for name, path := range map[string]func(m *Master) string{
 		"no such folder":    func(m *Master) string { return filepath.Join(m.Dir, "none", "ctl") },
 		"folder is a file":  func(m *Master) string { return filepath.Join(m.Server.Config, "ctl") },

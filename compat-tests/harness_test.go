@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -152,3 +153,5 @@ func read(t testing.TB, path string) string {
 
 // soon is a deadline for what must have happened long before.
 func soon() time.Time { return time.Now().Add(patience) }
+
+func itoa(n int) string { return strconv.Itoa(n) }

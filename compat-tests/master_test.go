@@ -72,6 +72,7 @@ type Master struct {
 // a client which logs in by itself, instead of attaching, fails.
 func forEachMaster(t *testing.T, setup Setup, behaviour func(t *testing.T, m *Master)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range kinds(t) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -83,6 +84,7 @@ func forEachMaster(t *testing.T, setup Setup, behaviour func(t *testing.T, m *Ma
 // onlyOurs runs a behaviour that stock does not have; the reason is for the reader.
 func onlyOurs(t *testing.T, because string, setup Setup, behaviour func(t *testing.T, m *Master)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range kinds(t) {
 		if kind != Ours {
 			continue

@@ -57,6 +57,7 @@ func startServer(t testing.TB, dir string, lines ...string) *Server {
 }
 
 func (s *Server) writeServerFiles(t testing.TB, lines []string) {
+	require.NoError(t, os.Mkdir(filepath.Join(s.Dir, "home"), 0o700))
 	host := writeKey(t, filepath.Join(s.Dir, "host_key"))
 	login := writeKey(t, filepath.Join(s.Dir, "id"))
 	write(t, filepath.Join(s.Dir, "authorized_keys"), 0o600, login)
@@ -68,6 +69,8 @@ func (s *Server) writeServerFiles(t testing.TB, lines []string) {
 		"UsePAM no", "StrictModes no", "LogLevel VERBOSE", "PidFile none",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
 		"PrintMotd no", "PrintLastLog no", "AcceptEnv CT_* LANG", "X11Forwarding yes", "PermitUserRC no",
+		// The far shell finds an empty home, so that no start-up file of whoever runs the tests has a say.
+		"SetEnv HOME=" + filepath.Join(s.Dir, "home"),
 	}, lines...)
 	if !strings.Contains(strings.Join(lines, "\n"), "Subsystem sftp") {
 		config = append(config, "Subsystem sftp internal-sftp")
