@@ -1,0 +1,58 @@
+package session
+
+import (
+	"io"
+	"sync"
+
+	"sshmaster/master/internal/stdio"
+)
+
+// A read of a channel says nothing beforehand, so somebody must hold a buffer
+// for it. It is a small one while a session is quiet, as most are most of the
+// time, and a large one from the pool while reads come back full.
+const (
+	quietBuffer = 1 << 10
+	bulkBuffer  = 64 << 10
+)
+
+var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
+
+// copyOutput copies the host's output to a slave's descriptor. When that cannot
+// be written to any more it is closed, gone is called, and the source is read
+// to its end all the same: what nobody reads holds up the link.
+func copyOutput(to *stdio.Stream, from io.Reader, gone func()) {
+	write := func(p []byte) {
+		if to == nil {
+			return
+		}
+		if _, err := to.Write(p); err != nil {
+			to.Close()
+			to = nil
+			gone()
+		}
+	}
+	quiet := make([]byte, quietBuffer)
+	for {
+		n, err := from.Read(quiet)
+		write(quiet[:n])
+		if err == nil && n == len(quiet) {
+			err = copyBulk(write, from)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// copyBulk copies with a large buffer until a read leaves most of it empty.
+func copyBulk(write func([]byte), from io.Reader) error {
+	buf := bulkBuffers.Get().(*[bulkBuffer]byte)
+	defer bulkBuffers.Put(buf)
+	for {
+		n, err := from.Read(buf[:])
+		write(buf[:n])
+		if err != nil || n < quietBuffer {
+			return err
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package session
+
+import (
+	"io"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/stdio"
+)
+
+// inputs hands out the buffers that standard inputs are read into, and only
+// while there is something to read. A full one is one channel packet.
+var inputs = stdio.NewPool(32 << 10)
+
+// copyStdin carries the slave's standard input to the host until either ends.
+// At the slave's end of file the host sees one too, and the other direction
+// goes on.
+func (s *Session) copyStdin() {
+	defer s.stdinEnded()
+	filter := s.inputFilter()
+	for {
+		buf, err := s.files.In.ReadPooled(inputs)
+		if err != nil {
+			s.files.In.Close()
+			s.endOfInput()
+			return
+		}
+		err = filter(buf.Bytes())
+		buf.Release()
+		if err != nil {
+			s.files.In.Close()
+			return
+		}
+	}
+}
+
+// endOfInput tells the host that its input has ended, unless the host said
+// that it does not want to hear of its input any more.
+func (s *Session) endOfInput() {
+	if !s.inputUnwanted.Load() {
+		s.ch.CloseWrite()
+	}
+}
+
+// stdinEnded notes that nothing will be sent to the host any more.
+func (s *Session) stdinEnded() {
+	close(s.stdinOver)
+	s.advance(func(p *progress) { p.stdin = true })
+}
+
+// inputFilter is the way of the bytes from a read to the channel: straight, or
+// through the escapes on a terminal that has an escape character.
+func (s *Session) inputFilter() func([]byte) error {
+	if !s.req.TTY || s.req.Escape > 0xff {
+		return func(p []byte) error { return writeAll(s.ch, p) }
+	}
+	esc := newEscapes(byte(s.req.Escape))
+	return func(p []byte) error {
+		for len(p) > 0 {
+			send, command, rest := esc.next(p)
+			if err := writeAll(s.ch, send); err != nil {
+				return err
+			}
+			if command != 0 {
+				s.command(command)
+			}
+			p = rest
+		}
+		return nil
+	}
+}
+
+func writeAll(w io.Writer, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := w.Write(p)
+	return err
+}
+
+// copyStdout carries the host's output to the slave's standard output, and
+// closes that at the end of it. When nobody reads it any more the host is told,
+// and the standard input still goes on.
+func (s *Session) copyStdout() {
+	copyOutput(s.files.Out, s.ch, s.sendEOW)
+	s.files.Out.Close()
+	s.advance(func(p *progress) { p.stdout = true })
+}
+
+// copyStderr is the same for standard error, which shares the channel's window
+// with the output. It stays open until the session ends, because the master
+// itself may have something to say there.
+func (s *Session) copyStderr() {
+	copyOutput(s.files.Err, s.ch.Stderr(), func() {})
+	s.advance(func(p *progress) { p.stderr = true })
+}
+
+// sendEOW tells an OpenSSH host, once, that nobody reads its output any more
+// (OpenSSH's PROTOCOL, section 2.1).
+func (s *Session) sendEOW() {
+	if s.req.EOW {
+		s.eowOnce.Do(func() { s.ch.SendRequest("eow@openssh.com", false, nil) })
+	}
+}
+
+// serveRequests answers the host's requests on the channel until it is closed.
+// It must not wait for anything: a channel whose requests nobody takes stops
+// its whole link.
+func (s *Session) serveRequests() {
+	for req := range s.reqs {
+		switch req.Type {
+		case "exit-status":
+			s.exitStatus(req)
+		case "exit-signal":
+			// OpenSSH passes nothing on: the slave exits with 255.
+			s.advance(func(p *progress) { p.status = true })
+		case "eow@openssh.com":
+			s.inputUnwanted.Store(true)
+			s.files.In.Close()
+		default:
+			reply(req, false)
+		}
+	}
+	s.advance(func(p *progress) { p.requests = true })
+}
+
+// exitStatus keeps the first status for Run to report. A second one would make
+// stock slaves give up with an error.
+func (s *Session) exitStatus(req *ssh.Request) {
+	var msg struct{ Status uint32 }
+	if err := ssh.Unmarshal(req.Payload, &msg); err != nil {
+		reply(req, false)
+		return
+	}
+	reply(req, true)
+	s.exitOnce.Do(func() { s.exit <- msg.Status })
+	s.advance(func(p *progress) { p.status = true })
+}
+
+// reply answers a request that wants an answer. Replying takes the link's
+// write lock, so a request that wants none must not get here for nothing.
+func reply(req *ssh.Request, ok bool) {
+	if req.WantReply {
+		req.Reply(ok, nil)
+	}
+}

@@ -1,0 +1,194 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/stdio"
+)
+
+// flushGrace is how long the bytes already read from a slave that has left may
+// take to reach the host before the channel is closed over them.
+const flushGrace = 2 * time.Second
+
+// A Session is one channel of type "session" and the three descriptors of the
+// slave that asked for it.
+type Session struct {
+	req   Request
+	files *stdio.Set
+	modes []byte // RFC 4254 section 8, read while the slave's terminal was still cooked
+	ch    ssh.Channel
+	reqs  <-chan *ssh.Request
+	log   *slog.Logger
+
+	exit   chan uint32   // the first exit-status; has room for it
+	over   chan struct{} // closed at the ordinary end
+	closed chan struct{} // closed by Close
+
+	stdinOver chan struct{} // closed when the standard input was copied or given up
+	closeOnce sync.Once
+	exitOnce  sync.Once
+	eowOnce   sync.Once
+
+	inputUnwanted atomic.Bool // the host sent eow@openssh.com
+
+	mu   sync.Mutex
+	done progress
+}
+
+// Open opens a session channel for a slave and takes ownership of its files,
+// which are closed when the host refuses the channel. An *[ssh.OpenChannelError]
+// is the host's refusal; other errors are the link's or ctx's.
+//
+// The slave's terminal modes are read here, before it hears that its session
+// is open, because it enters raw mode as soon as it does.
+func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Session, error) {
+	s := &Session{
+		req: req, files: files, log: req.Log,
+		exit:      make(chan uint32, 1),
+		over:      make(chan struct{}),
+		closed:    make(chan struct{}),
+		stdinOver: make(chan struct{}),
+	}
+	if req.TTY {
+		s.modes = terminalModes(files.In)
+	}
+	ch, reqs, err := to.OpenChannel(ctx, "session", nil)
+	if err != nil {
+		files.Close()
+		return nil, err
+	}
+	s.ch, s.reqs = ch, reqs
+	return s, nil
+}
+
+// Run starts what was asked for, copies until the session is over, and
+// returns when every descriptor of the slave is closed. It is called once.
+func (s *Session) Run(slave Reporter) {
+	go s.serveRequests()
+	go s.copyStdout()
+	go s.copyStderr()
+	started := make(chan startup, 2)
+	go s.start(started)
+
+	for {
+		select {
+		case event := <-started:
+			s.report(event, slave)
+		case status := <-s.exit:
+			slave.Exited(status)
+		case <-s.over:
+			s.finish(slave)
+			return
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// report tells the slave, or ends the session, as the start of it went.
+func (s *Session) report(event startup, slave Reporter) {
+	switch event {
+	case startPTYRefused:
+		slave.TTYRefused()
+	case startRefused:
+		s.Close()
+	}
+}
+
+// finish is the ordinary end: everything was copied, and what the host said
+// last is passed on.
+func (s *Session) finish(slave Reporter) {
+	s.files.Close()
+	s.ch.Close()
+	select {
+	case status := <-s.exit:
+		slave.Exited(status)
+	default:
+	}
+}
+
+// Close ends the session at once, as when its slave has left: unsent output is
+// dropped, the slave's descriptors are closed, and the host sees the end of
+// its input and then of the channel. It may be called at any time and more
+// than once, and does not wait for the host.
+func (s *Session) Close() {
+	s.closeOnce.Do(func() {
+		s.files.Close()
+		close(s.closed)
+		go s.hangUp()
+	})
+}
+
+// hangUp lets the standard input that was already read reach the host, then
+// closes the channel; the readers end with the host's own CLOSE.
+func (s *Session) hangUp() {
+	s.sendEOW()
+	grace := time.NewTimer(flushGrace)
+	defer grace.Stop()
+	select {
+	case <-s.stdinOver:
+	case <-s.over:
+	case <-grace.C:
+	}
+	s.ch.Close()
+}
+
+// Resize tells the host the size of the slave's terminal as it is now. It does
+// nothing for a session without a terminal (RFC 4254 section 6.7).
+func (s *Session) Resize() {
+	if !s.req.TTY {
+		return
+	}
+	size, err := s.files.In.WindowSize()
+	if err != nil {
+		return
+	}
+	s.ch.SendRequest("window-change", false, ssh.Marshal(windowChange{size.Cols, size.Rows, size.XPixel, size.YPixel}))
+}
+
+// Describe names the session as OpenSSH's channel list does.
+func (s *Session) Describe() string { return s.req.Describe() }
+
+// Describe names the kind of session: shell, command or subsystem:NAME.
+func (r *Request) Describe() string {
+	switch {
+	case r.Command == "":
+		return "shell"
+	case r.Subsystem:
+		return "subsystem:" + r.Command
+	default:
+		return "command"
+	}
+}
+
+// progress is how far a session has come towards its ordinary end.
+type progress struct {
+	stdout, stderr bool // at EOF
+	requests       bool // the host closed the channel
+	status         bool // the host said how the command ended
+	stdin          bool // our EOF was sent, or nothing can be sent any more
+}
+
+// complete says whether the host can have nothing more to say. A host that
+// gave the status, ended its output and saw the end of its input may wait for
+// our CLOSE.
+func (p progress) complete() bool {
+	return p.stdout && p.stderr && (p.requests || p.status && p.stdin)
+}
+
+// advance notes a step and ends the session when it was the last one.
+func (s *Session) advance(step func(*progress)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.done.complete()
+	step(&s.done)
+	if !before && s.done.complete() {
+		close(s.over)
+	}
+}

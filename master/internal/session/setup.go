@@ -1,0 +1,122 @@
+package session
+
+import (
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/stdio"
+)
+
+// startup is what came of starting a session.
+type startup int
+
+const (
+	startPTYRefused startup = iota // it goes on without a terminal
+	startRefused                   // the host runs nothing
+)
+
+// Payloads of channel requests, RFC 4254 sections 6.2 to 6.7.
+type (
+	ptyReq struct {
+		Term                       string
+		Cols, Rows, XPixel, YPixel uint32
+		Modes                      string
+	}
+	x11Req struct {
+		SingleConnection bool
+		Protocol, Cookie string
+		Screen           uint32
+	}
+	envReq       struct{ Name, Value string }
+	execReq      struct{ Command string }
+	subsystemReq struct{ Name string }
+	windowChange struct{ Cols, Rows, XPixel, YPixel uint32 }
+	breakReq     struct{ Milliseconds uint32 }
+)
+
+// start sends the channel requests in OpenSSH's order, x11, agent, pty, env,
+// and then the program, and copies the standard input once that is running.
+func (s *Session) start(events chan<- startup) {
+	if s.req.X11 != nil {
+		s.requestX11()
+	}
+	if s.req.Agent {
+		s.ch.SendRequest("auth-agent-req@openssh.com", false, nil)
+	}
+	if s.req.TTY && !s.requestPTY() {
+		events <- startPTYRefused
+	}
+	for _, v := range s.req.Env {
+		s.ch.SendRequest("env", false, ssh.Marshal(envReq(v)))
+	}
+	if err := s.requestProgram(); err != nil {
+		s.log.Debug("session refused", "error", err)
+		s.say(err.Error())
+		s.stdinEnded()
+		events <- startRefused
+		return
+	}
+	s.copyStdin()
+}
+
+// requestX11 asks for X11 forwarding and tells the slave when it is refused.
+func (s *Session) requestX11() {
+	x := s.req.X11
+	ok, err := s.ch.SendRequest("x11-req", true, ssh.Marshal(x11Req{false, x.Protocol, x.Cookie, x.Screen}))
+	if err == nil && !ok {
+		s.say("X11 forwarding request failed")
+	}
+}
+
+// requestPTY asks for a terminal like the slave's own. On a refusal it tells
+// the slave's terminal and returns false.
+func (s *Session) requestPTY() bool {
+	size, err := s.files.In.WindowSize()
+	if err != nil {
+		size = noSize
+	}
+	ok, err := s.ch.SendRequest("pty-req", true, ssh.Marshal(ptyReq{
+		Term: s.req.Term,
+		Cols: size.Cols, Rows: size.Rows, XPixel: size.XPixel, YPixel: size.YPixel,
+		Modes: string(s.modes),
+	}))
+	if err == nil && !ok {
+		s.say("PTY allocation request failed")
+		return false
+	}
+	return true
+}
+
+// requestProgram starts the shell, the command or the subsystem. Its error is
+// for the slave's terminal.
+func (s *Session) requestProgram() error {
+	name, payload := "exec", ssh.Marshal(execReq{s.req.Command})
+	switch {
+	case s.req.Command == "":
+		name, payload = "shell", nil
+	case s.req.Subsystem:
+		name, payload = "subsystem", ssh.Marshal(subsystemReq{s.req.Command})
+	}
+	ok, err := s.ch.SendRequest(name, true, payload)
+	if err == nil && !ok {
+		return fmt.Errorf("%s request failed", name)
+	}
+	return nil // when the channel has ended, its readers say so
+}
+
+// say writes one line to the slave's standard error. Its terminal may be in
+// raw mode.
+func (s *Session) say(line string) { s.files.Err.Write([]byte(line + "\r\n")) }
+
+// terminalModes reads the modes for pty-req from what should be a terminal.
+// Without one the list is empty, as a direct ssh sends it: stock masters send
+// a list of zeros there, which leaves the remote terminal without echo and
+// signals.
+func terminalModes(in *stdio.Stream) []byte {
+	modes, err := in.TerminalModes()
+	if err != nil {
+		return []byte{0} // TTY_OP_END
+	}
+	return modes
+}
