@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+)
+
+// The words that a person sees, and their rules: every line of ours begins with
+// "ssh-master: " unless OpenSSH's own line stands there without a prefix and
+// somebody looks for it; an error names what failed, on what, why, and what to
+// do; one line each.
+
+// version of the program, as the host and ssh-master -V see it.
+const version = "0.1.0"
+
+const usage = `usage: ssh-master [-46AaCfgKkMNnqTtVvXxYy] [-B bind_interface]
+                  [-b bind_address] [-c cipher_spec] [-D [bind_address:]port]
+                  [-E log_file] [-F configfile] [-I pkcs11] [-i identity_file]
+                  [-J destination] [-L address] [-l login_name] [-m mac_spec]
+                  [-O ctl_cmd] [-o option] [-P tag] [-p port] [-R address]
+                  [-S ctl_path] [-w local_tun[:remote_tun]]
+                  destination`
+
+// help is what --help prints.
+func help() string {
+	return usage + `
+
+Holds one connection to destination and lets ssh, scp, sftp, rsync and git
+share it through a control socket, as ssh -M -N does.
+
+  ssh-master -f host              connect, then go into the background
+  ssh host                        attaches, with ControlPath in ~/.ssh/config
+  ssh-master -O check host        is a master running?
+  ssh-master -O exit host         end it
+
+Options are ssh's own; those that only concern a session are accepted and do
+nothing. -O takes check, exit, stop, forward, cancel, conninfo and channels.
+See ssh-master(1).
+`
+}
+
+// versionLine is what -V prints: the program, then what it is built on.
+func versionLine() string {
+	line := "ssh-master_" + version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return line
+	}
+	line += ", " + info.GoVersion
+	for _, dep := range info.Deps {
+		if dep.Path == "golang.org/x/crypto" {
+			line += ", x/crypto " + dep.Version
+		}
+	}
+	return line
+}
+
+// prefixed puts the program's name before a message, but not before those that
+// OpenSSH prints without one.
+func prefixed(text string) string {
+	for _, own := range []string{"ssh: ", "ssh-master", "usage: ", "Control", "mux", "No ControlPath", "Invalid multiplex", "Multiplexing command", "Master refused"} {
+		if strings.HasPrefix(text, own) {
+			return text
+		}
+	}
+	return fmt.Sprintf("ssh-master: %s", text)
+}
+
+// capital begins a system's error message as ssh does: "Connection refused".
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -1,0 +1,60 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"sshmaster/muxproto"
+)
+
+// alive answers ALIVE_CHECK. Slaves send SIGWINCH to the process they are told
+// of here.
+func (s *slave) alive(m *muxproto.AliveCheck) error {
+	return s.reply(&muxproto.Alive{RequestID: m.RequestID, PID: uint32(s.srv.cfg.PID)})
+}
+
+// terminate answers TERMINATE before the master begins to end.
+func (s *slave) terminate(ctx context.Context, m *muxproto.Terminate) error {
+	if !s.allowed(ctx, fmt.Sprintf("Terminate shared connection to %s? ", s.srv.cfg.Host)) {
+		return s.deny(m.RequestID)
+	}
+	err := s.reply(&muxproto.OK{RequestID: m.RequestID})
+	s.srv.cfg.Terminate()
+	return err
+}
+
+// stopListening answers STOP_LISTENING once the path is free, because whoever
+// asked for it may be about to use it.
+func (s *slave) stopListening(ctx context.Context, m *muxproto.StopListening) error {
+	if !s.allowed(ctx, fmt.Sprintf("Disable further multiplexing on shared connection to %s? ", s.srv.cfg.Host)) {
+		return s.deny(m.RequestID)
+	}
+	s.srv.cfg.StopListening()
+	return s.reply(&muxproto.OK{RequestID: m.RequestID})
+}
+
+// info answers EXT_INFO, an extension of OpenSSH 10.3.
+func (s *slave) info(m *muxproto.InfoRequest) error {
+	text, ok := s.srv.cfg.Info(m.Name)
+	if !ok {
+		text = "info request type not supported"
+	}
+	return s.reply(&muxproto.InfoReply{RequestID: m.RequestID, OK: ok, Text: text})
+}
+
+// proxy turns the connection over to PROXY mode until the slave leaves.
+func (s *slave) proxy(ctx context.Context, m *muxproto.Proxy) error {
+	if s.srv.cfg.Proxy == nil {
+		return s.fail(m.RequestID, "unsupported request")
+	}
+	if !s.allowed(ctx, "Allow multiplex proxy connection?") {
+		return s.deny(m.RequestID)
+	}
+	if err := s.reply(&muxproto.ProxyReply{RequestID: m.RequestID}); err != nil {
+		return err
+	}
+	if err := s.srv.cfg.Proxy(ctx, s.conn); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	return errDone
+}

@@ -1,0 +1,40 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// whileConnected returns a context that ends when the slave at the other end
+// of conn leaves, for the time that its request is being worked on and nobody
+// reads from it. Nothing is read meanwhile, so requests that were sent ahead
+// stay where they are. Stop must be called before conn is read again.
+func whileConnected(parent context.Context, conn *net.UnixConn) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if err := waitHangup(conn); !errors.Is(err, os.ErrDeadlineExceeded) {
+			cancel(errSlaveLeft)
+		}
+	})
+	return ctx, func() {
+		conn.SetReadDeadline(time.Unix(1, 0)) // the past: wakes the watch
+		watching.Wait()
+		conn.SetReadDeadline(time.Time{})
+		cancel(nil)
+	}
+}
+
+// waitHangup returns nil once the other end of conn is closed, or closed for
+// writing, which OpenSSH's master treats alike.
+func waitHangup(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool { return hungUp(int(fd)) })
+}

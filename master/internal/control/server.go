@@ -1,0 +1,179 @@
+package control
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sshmaster/master/internal/session"
+	"sshmaster/muxproto"
+)
+
+// helloInfo is the extension by which slaves of OpenSSH 10.3 and later learn
+// that they may ask for information.
+var helloInfo = muxproto.Extension{Name: "info", Value: "0"}
+
+// replyTime bounds the writing of one answer to a slave that does not read.
+const replyTime = 10 * time.Second
+
+// Config is what slaves may do and who does it for them. It is not changed
+// after [New].
+type Config struct {
+	// Opener opens channels on a link to the host.
+	Opener session.Opener
+
+	// Forwards opens and cancels forwarded ports for slaves.
+	Forwards Forwards
+
+	// SendEnv are the patterns of the environment variables that a slave may
+	// send; SetEnv are sent with every session beside them.
+	SendEnv []string
+	SetEnv  []session.Variable
+
+	// Agent allows slaves to have the authentication agent forwarded.
+	Agent bool
+
+	// X11 prepares X11 forwarding for a session. Nil allows none.
+	X11 func() (*session.X11, error)
+
+	// EOW says that the host understands eow@openssh.com.
+	EOW func() bool
+
+	// PID is what slaves are told: the process that handles SIGWINCH.
+	PID int
+
+	// SlaveTimeout bounds how long a slave may take to pass the descriptors
+	// that its request announced.
+	SlaveTimeout time.Duration
+
+	// Confirm asks the user about a request, for ControlMaster ask. Nil
+	// allows everything.
+	Confirm func(ctx context.Context, question string) bool
+
+	// Host is the name of the host in those questions.
+	Host string
+
+	// Info gives the texts of -O conninfo and -O channels.
+	Info func(name string) (text string, ok bool)
+
+	// Proxy serves a slave that asked for PROXY, until it leaves.
+	Proxy func(ctx context.Context, conn *muxproto.Conn) error
+
+	// StopListening takes the control socket away before it returns.
+	StopListening func()
+
+	// Terminate begins the end of the master and does not wait for it. The
+	// slave that asked has its answer already.
+	Terminate func()
+
+	// Busy is called when something begins that keeps an idle master alive;
+	// the function it returns when that ends.
+	Busy func() (end func())
+
+	Log *slog.Logger
+}
+
+// Forwards is where slaves' forwards go.
+type Forwards interface {
+	// Open begins to forward; when it returns nil, connections are accepted.
+	// Port is the one that the host chose where f asked for any. The text of
+	// an error is the reason that the slave is told.
+	Open(ctx context.Context, f muxproto.Forward) (port uint32, err error)
+
+	// Cancel ends a forward. Connections that it carries live on.
+	Cancel(ctx context.Context, f muxproto.Forward) error
+
+	// Exists says whether opening f would change nothing.
+	Exists(f muxproto.Forward) bool
+}
+
+// A Server serves the slaves of one master.
+type Server struct {
+	cfg Config
+	ctx context.Context
+	end context.CancelFunc
+
+	serving sync.WaitGroup // counts slaves
+	lastID  atomic.Uint32  // of a session
+
+	mu     sync.Mutex
+	slaves map[*slave]struct{}
+	closed bool
+}
+
+// New returns a server that has no slaves yet.
+func New(cfg Config) *Server {
+	ctx, end := context.WithCancel(context.Background())
+	return &Server{cfg: cfg, ctx: ctx, end: end, slaves: make(map[*slave]struct{})}
+}
+
+// Serve admits slaves until l is closed; those that it admitted stay.
+func (s *Server) Serve(l *Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.admit(conn)
+	}
+}
+
+// admit takes ownership of conn and serves it if its peer may be here.
+func (s *Server) admit(conn *net.UnixConn) {
+	if err := checkPeer(conn); err != nil {
+		s.cfg.Log.Error(err.Error())
+		conn.Close()
+		return
+	}
+	v := &slave{srv: s, conn: muxproto.NewConn(conn), log: s.cfg.Log}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		conn.Close()
+		return
+	}
+	s.slaves[v] = struct{}{}
+	end := s.cfg.Busy()
+	s.serving.Go(func() {
+		defer end()
+		defer s.forget(v)
+		v.serve(s.ctx)
+	})
+}
+
+func (s *Server) forget(v *slave) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.slaves, v)
+}
+
+// Close cuts every slave off without an exit message, as when the link is
+// lost, and returns when all of their descriptors are closed.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for v := range s.slaves {
+		v.conn.Close()
+	}
+	s.mu.Unlock()
+	s.end()
+	s.serving.Wait()
+}
+
+// Resize tells the host the size of every slave's terminal, as SIGWINCH asks:
+// the signal does not say whose terminal changed.
+func (s *Server) Resize() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for v := range s.slaves {
+		if p, ok := v.current().(*session.Session); ok {
+			go p.Resize()
+		}
+	}
+}
+
+// nextID numbers a session; slaves only compare the number.
+func (s *Server) nextID() uint32 { return s.lastID.Add(1) }

@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sshmaster/muxproto"
+)
+
+// A slave is one connection to the control socket.
+type slave struct {
+	srv  *Server
+	conn *muxproto.Conn
+	log  *slog.Logger
+
+	mu        sync.Mutex
+	passenger passenger // what runs with this slave's descriptors, or nil
+	running   sync.WaitGroup
+}
+
+// A passenger is what runs with descriptors that a slave passed.
+type passenger interface {
+	Close()
+	Describe() string
+}
+
+// serve speaks with the slave until it leaves, breaks the protocol, or what it
+// came for is over, and returns when none of its descriptors is open.
+func (s *slave) serve(ctx context.Context) {
+	defer s.leave()
+	if err := s.hello(); err != nil {
+		s.log.Debug("slave: no hello", "error", err)
+		return
+	}
+	for {
+		err := s.request(ctx)
+		if err != nil {
+			s.log.Debug("slave: connection ends", "reason", err)
+			return
+		}
+	}
+}
+
+// hello exchanges greetings (PROTOCOL.mux section 1). The master's is sent at
+// once, as slaves may wait for it.
+func (s *slave) hello() error {
+	if err := s.reply(&muxproto.Hello{Version: muxproto.Version, Extensions: []muxproto.Extension{helloInfo}}); err != nil {
+		return err
+	}
+	m, err := s.conn.ReadRequest()
+	if err != nil {
+		return err
+	}
+	h, ok := m.(*muxproto.Hello)
+	if !ok || h.Version != muxproto.Version {
+		return errDrop
+	}
+	return nil
+}
+
+// request reads one request and carries it out.
+func (s *slave) request(ctx context.Context) error {
+	m, err := s.conn.ReadRequest()
+	var unknown *muxproto.UnknownTypeError
+	if errors.As(err, &unknown) {
+		s.log.Debug("slave: unknown request", "type", unknown.Type)
+		return s.reply(&muxproto.Failure{RequestID: unknown.RequestID, Reason: "unsupported request"})
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Debug("slave: request", "message", muxproto.Describe(m))
+	return s.dispatch(ctx, m)
+}
+
+// reply writes messages in one piece, with a bound on how long a slave may
+// leave them unread.
+func (s *slave) reply(messages ...muxproto.Message) error {
+	s.conn.SetWriteDeadline(time.Now().Add(replyTime))
+	return s.conn.Write(messages...)
+}
+
+// fail refuses a request for a reason that the slave shows to its user.
+func (s *slave) fail(id uint32, reason string) error {
+	return s.reply(&muxproto.Failure{RequestID: id, Reason: reason})
+}
+
+// deny refuses a request because the user said no.
+func (s *slave) deny(id uint32) error {
+	return s.reply(&muxproto.PermissionDenied{RequestID: id, Reason: "Permission denied"})
+}
+
+// leave ends what the slave had running and closes its connection. A slave
+// that is still there sees its exit status first, and the end only when all of
+// its output was written.
+func (s *slave) leave() {
+	if p := s.current(); p != nil {
+		p.Close()
+	}
+	s.running.Wait()
+	s.conn.Close()
+}
+
+func (s *slave) current() passenger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.passenger
+}
+
+// board makes p the passenger of this slave and runs it until it ends, which
+// ends the connection as well.
+func (s *slave) board(p passenger, run func()) {
+	s.mu.Lock()
+	s.passenger = p
+	s.mu.Unlock()
+	end := s.srv.cfg.Busy()
+	s.running.Go(func() {
+		defer end()
+		run()
+		s.conn.Close()
+	})
+}

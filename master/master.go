@@ -1,0 +1,209 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/control"
+	"sshmaster/master/internal/session"
+	"sshmaster/master/internal/upstream"
+)
+
+// ErrTerminated is why Serve returned when a slave asked for the end of the
+// master with ssh -O exit.
+var ErrTerminated = errors.New("terminated by ssh -O exit")
+
+// A Master holds a link to one host for the slaves on its control socket.
+type Master struct {
+	opts Options
+	host *Host
+	log  *slog.Logger
+
+	link     *upstream.Link
+	listener *control.Listener
+	server   *control.Server
+	idle     idle
+
+	started  bool
+	ending   chan error // why the master ends; the first counts
+	endOnce  sync.Once
+	ended    chan struct{} // closed when Serve has cleaned up
+	accepted sync.WaitGroup
+}
+
+// New checks opts and returns a master that has not begun to do anything.
+func New(opts Options) (*Master, error) {
+	opts, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	m := &Master{
+		opts: opts, host: opts.Host, log: opts.Log,
+		ending: make(chan error, 1),
+		ended:  make(chan struct{}),
+	}
+	m.idle.persist = opts.Host.ControlPersist.Idle
+	m.idle.expired = func() { m.end(nil) }
+	m.server = control.New(m.controlConfig())
+	return m, nil
+}
+
+// Start connects to the host and binds the control socket; when it returns nil,
+// the socket accepts slaves. The path is looked at before the host is dialled,
+// so that nobody authenticates for a master that cannot listen. On an error
+// nothing is left behind. Its errors are one line for a person.
+func (m *Master) Start(ctx context.Context) error {
+	if err := m.judge(); err != nil {
+		return err
+	}
+	if err := control.Check(m.opts.Control, m.opts.Dir); err != nil {
+		return err
+	}
+	link, err := upstream.Dial(ctx, upstream.Options{
+		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
+		Log: m.log, Prompter: m.opts.Prompter, Version: m.opts.Version,
+	})
+	if err != nil {
+		return err
+	}
+	m.link = link
+	if err := m.listen(); err != nil {
+		link.Close()
+		return err
+	}
+	m.started = true
+	return nil
+}
+
+// judge refuses options that cannot be honoured and names those that are
+// passed over.
+func (m *Master) judge() error {
+	warnings, err := m.host.Check()
+	for _, w := range append(m.host.Warnings, warnings...) {
+		m.log.Warn(w)
+	}
+	return err
+}
+
+// listen binds the socket and admits slaves.
+func (m *Master) listen() error {
+	l, err := control.Listen(m.opts.Control, m.opts.Dir, m.log)
+	if err != nil {
+		return err
+	}
+	m.listener = l
+	m.idle.start()
+	m.accepted.Go(func() { m.server.Serve(l) })
+	return nil
+}
+
+// controlConfig is what slaves of this master may do.
+func (m *Master) controlConfig() control.Config {
+	return control.Config{
+		Opener:        route{m},
+		Forwards:      noForwards{},
+		SendEnv:       m.host.SendEnv,
+		SetEnv:        variables(m.host.SetEnv),
+		EOW:           m.hostIsOpenSSH,
+		PID:           os.Getpid(),
+		SlaveTimeout:  m.host.Own.SlaveTimeout,
+		Host:          m.host.OriginalHost,
+		Info:          m.info,
+		StopListening: m.stopListening,
+		Terminate:     func() { m.end(ErrTerminated) },
+		Busy:          m.idle.begin,
+		Log:           m.log,
+	}
+}
+
+// route is how slaves' channels reach the host: on the master's link of the
+// moment.
+type route struct{ m *Master }
+
+// OpenChannel opens a channel to the host.
+func (r route) OpenChannel(ctx context.Context, name string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	return r.m.link.OpenChannel(ctx, name, extra)
+}
+
+// variables splits SetEnv's "NAME=value".
+func variables(entries []string) []session.Variable {
+	var vs []session.Variable
+	for _, e := range entries {
+		if name, value, ok := strings.Cut(e, "="); ok {
+			vs = append(vs, session.Variable{Name: name, Value: value})
+		}
+	}
+	return vs
+}
+
+// hostIsOpenSSH says whether the host's software is known to understand
+// OpenSSH's own channel requests.
+func (m *Master) hostIsOpenSSH() bool {
+	return strings.HasPrefix(m.link.Info().ServerVersion, "SSH-2.0-OpenSSH")
+}
+
+// Serve returns when the master has ended and everything of it is gone: with
+// nil after Shutdown, after ctx, after ControlPersist's time or after
+// ssh -O stop and the last session; with [ErrTerminated] after ssh -O exit;
+// and with the link's own error when that was lost. It starts the master if
+// [Master.Start] was not called.
+func (m *Master) Serve(ctx context.Context) error {
+	if !m.started {
+		if err := m.Start(ctx); err != nil {
+			return err
+		}
+	}
+	defer close(m.ended)
+	defer m.clean()
+	select {
+	case err := <-m.ending:
+		return err
+	case <-m.link.Done():
+		return m.link.Err()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// clean frees the path first, so that nobody comes to a master that is leaving,
+// then lets the slaves go, and the link last.
+func (m *Master) clean() {
+	if err := m.listener.Close(); err != nil {
+		m.log.Warn("the control socket stays behind", "path", m.listener.Path(), "error", err)
+	}
+	m.accepted.Wait()
+	m.server.Close()
+	m.link.Close()
+}
+
+// end makes Serve return err.
+func (m *Master) end(err error) {
+	m.endOnce.Do(func() { m.ending <- err })
+}
+
+// Shutdown ends the master, as SIGTERM does: slaves are cut off. It returns
+// when Serve has cleaned up, or with ctx's error.
+func (m *Master) Shutdown(ctx context.Context) error {
+	m.end(nil)
+	select {
+	case <-m.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Resize tells the host the size of each slave's terminal, for SIGWINCH.
+func (m *Master) Resize() { m.server.Resize() }
+
+// stopListening frees the path; what runs goes on, and the master ends with it.
+func (m *Master) stopListening() {
+	m.listener.Close()
+	m.idle.stopListening()
+}

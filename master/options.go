@@ -1,0 +1,93 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"sshmaster/master/internal/hostconfig"
+	"sshmaster/master/internal/upstream/prompt"
+)
+
+// A Host is what the user's configuration says of one destination, every
+// option decoded and expanded.
+type Host = hostconfig.Host
+
+// A Query asks what the configuration says of a destination.
+type Query = hostconfig.Query
+
+// A Prompter asks a person for a password, a passphrase or a code.
+type Prompter = prompt.Prompter
+
+// A Question is what a [Prompter] asks.
+type Question = prompt.Question
+
+// What a [Prompter] returns when it has no answer.
+var (
+	ErrNoPrompt  = prompt.ErrNoPrompt
+	ErrCancelled = prompt.ErrCancelled
+)
+
+// Resolve runs the installed `ssh -G` with the user's own arguments and decodes
+// its answer. Where no ssh is installed it reads ssh's configuration files
+// itself and says in the host's Warnings what it could not judge.
+func Resolve(ctx context.Context, q Query) (*Host, error) { return hostconfig.Resolve(ctx, q) }
+
+// Options is all that a master needs of the world outside it.
+type Options struct {
+	// Host says where to connect and how. Required; not changed afterwards.
+	Host *Host
+
+	// Control is the path of the control socket; empty means the host's
+	// ControlPath. A relative path is relative to Dir.
+	Control string
+
+	// Log gets what happens. Nil discards it.
+	Log *slog.Logger
+
+	// Prompter answers questions while the master connects. Nil means that
+	// nobody can be asked.
+	Prompter Prompter
+
+	// Env is the master's environment, "NAME=value"; nil means the process's
+	// own. Dir is its folder; empty means the process's own.
+	Env []string
+	Dir string
+
+	// Version is what the host is told of the program after
+	// "SSH-2.0-sshmaster_".
+	Version string
+}
+
+var errNoControlPath = errors.New("no ControlPath for this host: give -S PATH, or set ControlPath in ~/.ssh/config (such as ~/.ssh/cm-%C)")
+
+// complete fills in what was left to the process.
+func (o Options) complete() (Options, error) {
+	if o.Host == nil {
+		return o, errors.New("master: Options without a Host")
+	}
+	if o.Control == "" {
+		o.Control = o.Host.ControlPath
+	}
+	if o.Control == "" {
+		return o, errNoControlPath
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Prompter == nil {
+		o.Prompter = prompt.Nobody{}
+	}
+	if o.Env == nil {
+		o.Env = os.Environ()
+	}
+	if o.Dir == "" {
+		dir, err := os.Getwd()
+		if err != nil {
+			return o, err
+		}
+		o.Dir = dir
+	}
+	return o, nil
+}
