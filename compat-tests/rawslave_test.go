@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -38,11 +39,13 @@ const (
 
 const noEscape uint32 = 0xffffffff
 
-// body builds a message from uint32 and string fields; []byte is put in as it is.
+// body builds a message from number and string fields; []byte is put in as it is.
 func body(fields ...any) []byte {
 	var b []byte
 	for _, field := range fields {
 		switch f := field.(type) {
+		case int:
+			b = binary.BigEndian.AppendUint32(b, uint32(f))
 		case uint32:
 			b = binary.BigEndian.AppendUint32(b, f)
 		case string:
@@ -117,12 +120,15 @@ func (s *rawSlave) sendFile(files ...*os.File) error {
 }
 
 // sendTogether passes several in one message, which no slave should.
-func (s *rawSlave) sendTogether(files ...*os.File) error {
+func (s *rawSlave) sendTogether(files ...*os.File) error { return s.sendBeside([]byte{0}, files...) }
+
+// sendBeside passes them beside other bytes than the protocol's one.
+func (s *rawSlave) sendBeside(data []byte, files ...*os.File) error {
 	var fds []int
 	for _, f := range files {
 		fds = append(fds, int(f.Fd()))
 	}
-	_, _, err := s.conn.WriteMsgUnix([]byte{0}, syscall.UnixRights(fds...), nil)
+	_, _, err := s.conn.WriteMsgUnix(data, syscall.UnixRights(fds...), nil)
 	return err
 }
 
@@ -234,4 +240,13 @@ func (s *rawSlave) Open(t testing.TB, p *pipes, command string) uint32 {
 	require.EqualValues(t, 1, opened.word(1))
 	p.drop()
 	return opened.word(2)
+}
+
+func splitHostPort(t testing.TB, address string) (string, uint32) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	return host, uint32(n)
 }
