@@ -45,8 +45,8 @@ func Version(version string) Option {
 	return Configure(func(c *ssh.ServerConfig) { c.ServerVersion = version })
 }
 
-// SecondFactor asks for a code by keyboard-interactive after the client key was accepted. Each entry of codes is good for
-// one login; the prompt is not echoed. The function may be called concurrently.
+// SecondFactor asks for a code by keyboard-interactive, without echo, after the client key was accepted. Logins call good
+// with the answer, several at a time perhaps.
 func SecondFactor(prompt string, good func(code string) bool) Option {
 	return Configure(func(c *ssh.ServerConfig) {
 		interactive := func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {

@@ -174,11 +174,12 @@ func TestHold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	link := srv.Link(t, nil)
 	go func() {
-		srv.Log().AwaitN(t, 4, "open session")
-		cancel()
+		_, _, err := link.OpenChannel(ctx, "session", nil)
+		done <- err
 	}()
-	_, _, err := link.OpenChannel(ctx, "session", nil)
-	require.ErrorIs(t, err, context.Canceled)
+	srv.Log().AwaitN(t, 4, "open session")
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
 	open()
 	srv.Log().AwaitN(t, 3, "close")
 }
