@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,20 +13,21 @@ import (
 func (r *keyring) certificates() []*key {
 	var list []*key
 	for _, path := range r.a.c.CertificateFiles {
-		if k := r.certificate(path, path); k != nil {
+		if k := r.certificate(path, ""); k != nil {
 			list = append(list, k)
 		}
 	}
 	return list
 }
 
-// certificate reads the certificate in file, which goes with the private key at
-// path; nil when there is none to use.
+// certificate reads the certificate in file, which lies beside the private key at
+// path, or "" for one that was configured by itself; nil when there is none to
+// use.
 func (r *keyring) certificate(file, path string) *key {
 	public, _, err := readPublic(expandHome(file, r.a.c.Home))
 	if err != nil {
 		r.a.log.Debug("certificate " + file + ": " + err.Error())
-		if file == path { // asked for by name
+		if path == "" {
 			r.a.blame(blame{rank: rankFile, cause: fmt.Sprintf("CertificateFile %s cannot be read: %v", file, err), remedy: "correct CertificateFile"})
 		}
 		return nil
@@ -39,7 +41,7 @@ func (r *keyring) certificate(file, path string) *key {
 		r.a.log.Warn("certificate " + file + " is ignored: " + err.Error())
 		return nil
 	}
-	return &key{name: path, path: path, public: public, explicit: true}
+	return &key{name: cmp.Or(path, file), path: path, public: public, explicit: true}
 }
 
 // files reads the public halves of IdentityFile, and the certificates beside

@@ -15,6 +15,7 @@ type keyring struct {
 	a        *Auth
 	loaded   bool
 	keys     []*key                         // a key that was tried goes to the end
+	all      []*key                         // also those whose own algorithm is not admitted: they sign for certificates
 	refused  map[string]bool                // by wire form, since the last partial success
 	unlocked map[string]ssh.AlgorithmSigner // by path; nil is one that cannot be had
 	comments map[string]string              // by path
@@ -30,7 +31,7 @@ func newKeyring(a *Auth) *keyring {
 // forget drops the private halves. The library's key types offer no way to
 // wipe them.
 func (r *keyring) forget() {
-	r.loaded, r.keys = false, nil
+	r.loaded, r.keys, r.all = false, nil, nil
 	r.refused = map[string]bool{}
 	r.unlocked = map[string]ssh.AlgorithmSigner{}
 	r.comments = map[string]string{}
@@ -81,8 +82,8 @@ func (r *keyring) prepare(ctx context.Context) []*key {
 			others = append(others, held)
 		}
 	}
-	list = slices.Concat(list, others, files)
-	list = slices.DeleteFunc(list, func(k *key) bool { return !r.admitted(k) })
+	r.all = slices.Concat(list, others, files)
+	list = slices.DeleteFunc(slices.Clone(r.all), func(k *key) bool { return !r.admitted(k) })
 	for _, k := range list {
 		r.a.log.Debug("Will attempt key: " + k.String())
 	}

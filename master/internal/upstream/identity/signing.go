@@ -34,24 +34,20 @@ func (r *keyring) signing(k *key) func(context.Context, []byte, string) (*ssh.Si
 	}
 }
 
-// holder returns the key with the private half of k.
+// holder returns the key with the private half of k, nil when there is none.
 func (r *keyring) holder(k *key) *key {
 	if k.certificate() == nil || k.inAgent {
 		return k
 	}
-	plain := func(other *key) bool { return same(other.public, k.plain()) }
-	if i := slices.IndexFunc(r.keys, func(o *key) bool { return plain(o) && o.inAgent }); i >= 0 {
-		return r.keys[i]
-	}
-	if i := slices.IndexFunc(r.keys, plain); i >= 0 {
-		return r.keys[i]
-	}
-	// A certificate beside a private key whose public half is not on disk, or
-	// one that the agent holds under the certificate only.
-	if i := slices.IndexFunc(r.keys, func(o *key) bool {
-		return o != k && (o.public == nil && o.path == k.path || o.inAgent && same(o.public, k.public))
-	}); i >= 0 {
-		return r.keys[i]
+	for _, holds := range []func(*key) bool{
+		func(o *key) bool { return o.inAgent && same(o.public, k.plain()) },
+		func(o *key) bool { return same(o.public, k.plain()) },
+		func(o *key) bool { return o.inAgent && same(o.public, k.public) },
+		func(o *key) bool { return o == k && k.path != "" },
+	} {
+		if i := slices.IndexFunc(r.all, holds); i >= 0 {
+			return r.all[i]
+		}
 	}
 	return nil
 }
@@ -89,9 +85,11 @@ func (r *keyring) discover(ctx context.Context, k *key) bool {
 // withoutAgent goes on without an agent that has gone: keys that are in files
 // too are tried again from there, the others are not tried at all.
 func (r *keyring) withoutAgent() {
-	r.keys = slices.DeleteFunc(r.keys, func(k *key) bool { return k.inAgent && k.path == "" })
-	for i := len(r.keys) - 1; i >= 0; i-- {
-		if k := r.keys[i]; k.inAgent {
+	lost := func(k *key) bool { return k.inAgent && k.path == "" }
+	r.keys = slices.DeleteFunc(r.keys, lost)
+	r.all = slices.DeleteFunc(r.all, lost)
+	for _, k := range r.all {
+		if k.inAgent {
 			k.inAgent, k.tried = false, r.refused[string(k.public.Marshal())]
 		}
 	}
