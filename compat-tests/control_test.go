@@ -89,7 +89,7 @@ func TestExit(t *testing.T) {
 		term := newTerminal(t)
 		before := term.State(t)
 		onTerminal := term.Start(t, nil, m.SSH("-t", Target, "echo ready; cat")...)
-		term.Expect(t, "ready")
+		term.Ready(t)
 		r := m.Ask(t, "exit")
 		require.Equal(t, Result{Stderr: "Exit request sent.\r\n"}, r)
 		require.Equal(t, 255, session.Wait(t))

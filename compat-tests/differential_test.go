@@ -58,7 +58,11 @@ func (g group) compare(t *testing.T) {
 				t.Parallel()
 				m := newMaster(t, kind, g.setup)
 				for _, r := range g.rows {
-					t.Run(r.name, func(t *testing.T) { results.put(kind, r.name, mask(m, r.do(t, m))) })
+					t.Run(r.name, func(t *testing.T) {
+						o := mask(m, r.do(t, m))
+						t.Log(o) // seen with go test -v
+						results.put(kind, r.name, o)
+					})
 				}
 			})
 		}
@@ -111,6 +115,15 @@ func (r *results) get(k Kind, name string) outcome {
 	return r.of[k][name]
 }
 
+// String shows each field on lines of its own.
+func (o outcome) String() string {
+	var b strings.Builder
+	for _, field := range slices.Sorted(maps.Keys(o)) {
+		fmt.Fprintf(&b, "\n%s:\n%s", field, o[field])
+	}
+	return b.String()
+}
+
 // mask replaces what differs between any two runs by its name.
 func mask(m *Master, o outcome) outcome {
 	pairs := []string{m.Control, "CONTROL", m.Dir, "DIR", "port " + strconv.Itoa(m.Server.Port), "port PORT"}
@@ -143,7 +156,11 @@ func typed(keys string, args ...string) func(t *testing.T, m *Master) outcome {
 		before := term.State(t)
 		line := append([]string{"-c", `"$@"; echo "[code $?]"`, "sh"}, m.SSH(args...)...)
 		p := term.Start(t, nil, append([]string{"sh"}, line...)...)
-		term.Expect(t, "ready\r\n")
+		if slices.Contains(args, "-T") {
+			term.Expect(t, "ready\r\n") // the terminal stays as it is
+		} else {
+			term.Ready(t)
+		}
 		term.Type(t, keys)
 		shown := term.Expect(t, "[code ") + term.Expect(t, "]")
 		p.Wait(t)

@@ -110,6 +110,15 @@ func (term *Terminal) take(text string) (string, bool) {
 	return shown, true
 }
 
+// Ready waits until the far side has said "ready" and ssh has put the terminal into raw mode; the two come in either
+// order, and what is typed or shown between them would be seen by the terminal's line editing.
+func (term *Terminal) Ready(t testing.TB) {
+	t.Helper()
+	term.Expect(t, "ready")
+	term.Expect(t, "\n")
+	eventually(t, func() bool { return strings.Contains(term.State(t).Modes, "-icanon") }, "the terminal never became raw")
+}
+
 // Resize changes the window's size; the system tells the terminal's foreground processes with SIGWINCH.
 func (term *Terminal) Resize(t testing.TB, rows, cols uint16) {
 	t.Helper()

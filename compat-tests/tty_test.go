@@ -47,8 +47,8 @@ func sizeAndTerm(t *testing.T, m *Master) {
 	term := newTerminal(t)
 	term.Resize(t, 31, 97)
 	p := term.Start(t, []string{"TERM=vt220"}, m.SSH("-t", Target, "stty size; echo term=$TERM")...)
-	term.Expect(t, "31 97\r\n")
-	term.Expect(t, "term=vt220\r\n")
+	term.Expect(t, "31 97\r")
+	term.Expect(t, "term=vt220\r")
 	require.Equal(t, 0, p.Wait(t))
 }
 
@@ -59,7 +59,7 @@ func modesRelayed(t *testing.T, m *Master) {
 		run(t, Command{Args: append([]string{program(t, "stty"), "-F", term.path}, mode...)})
 	}
 	p := term.Start(t, nil, m.SSH("-t", Target, "stty -a; echo done")...)
-	shown := term.Expect(t, "done\r\n")
+	shown := term.Expect(t, "done\r")
 	for _, word := range []string{"intr = ^B;", "erase = ^H;", "speed 38400 baud", "-ixon", " iutf8", " icanon", " echo ", "isig"} {
 		require.Contains(t, shown, word)
 	}
@@ -72,7 +72,7 @@ const sizeLoop = "while ! read -t 0.05 x; do stty size; done; exit 3"
 func windowChange(t *testing.T, m *Master) {
 	term := newTerminal(t)
 	p := term.Start(t, nil, m.SSH("-t", Target, "bash", "-c", "'"+sizeLoop+"'")...)
-	term.Expect(t, "24 80\r\n")
+	term.Expect(t, "24 80\r")
 	term.Resize(t, 50, 132)
 	term.Expect(t, "50 132\r\n")
 	term.Resize(t, 10, 20)
@@ -88,7 +88,7 @@ func windowChangeOfAll(t *testing.T, m *Master) {
 	for i := range terms {
 		terms[i] = newTerminal(t)
 		sessions[i] = terms[i].Start(t, nil, m.SSH("-t", Target, "bash", "-c", "'"+sizeLoop+"'")...)
-		terms[i].Expect(t, "24 80\r\n")
+		terms[i].Expect(t, "24 80\r")
 	}
 	// Stopped, the clients cannot tell the master themselves.
 	for i := range terms {
@@ -107,7 +107,7 @@ func windowChangeOfAll(t *testing.T, m *Master) {
 func keysReachFarSide(t *testing.T, m *Master) {
 	term := newTerminal(t)
 	p := term.Start(t, nil, m.SSH("-t", Target, "trap 'echo interrupted' INT; echo ready; cat; echo ended; exit 12")...)
-	term.Expect(t, "ready\r\n")
+	term.Ready(t)
 	term.Type(t, "words\r")
 	term.Expect(t, "words\r\nwords\r\n")
 	term.Type(t, "\x03")
@@ -152,7 +152,7 @@ func leftAsFound(t *testing.T, m *Master) {
 		term := newTerminal(t)
 		before := term.State(t)
 		p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; cat")...)
-		term.Expect(t, "ready\r\n")
+		term.Ready(t)
 		p.Signal(t, sig)
 		require.Equal(t, 255, p.Wait(t))
 		require.Equal(t, before, term.State(t), "%v", sig)
@@ -183,7 +183,7 @@ func blockingAfterKill(t *testing.T, m *Master) {
 	term := newTerminal(t)
 	before := term.State(t)
 	p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; cat")...)
-	term.Expect(t, "ready\r\n")
+	term.Ready(t)
 	p.Signal(t, os.Kill)
 	p.Wait(t)
 	require.Equal(t, before.Flags, term.State(t).Flags)
@@ -196,7 +196,8 @@ func blockingAfterKill(t *testing.T, m *Master) {
 
 func ttyOutputComplete(t *testing.T, m *Master) {
 	term := newTerminal(t)
-	p := term.Start(t, nil, m.SSH("-t", Target, "seq 1 5000")...)
+	p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; sleep 0.1; seq 1 5000")...)
+	term.Ready(t)
 	shown := term.Expect(t, "\n5000\r\n")
 	require.Equal(t, 5000, strings.Count(shown, "\r\n"))
 	require.Equal(t, 0, p.Wait(t))
@@ -205,11 +206,11 @@ func ttyOutputComplete(t *testing.T, m *Master) {
 func tildeDot(t *testing.T, m *Master) {
 	other := newTerminal(t)
 	stays := other.Start(t, nil, m.SSH("-t", Target, "echo ready; cat")...)
-	other.Expect(t, "ready\r\n")
+	other.Ready(t)
 	term := newTerminal(t)
 	before := term.State(t)
 	p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; cat")...)
-	term.Expect(t, "ready\r\n")
+	term.Ready(t)
 	term.Type(t, "x\r~.")
 	term.Expect(t, "Shared connection to")
 	require.Equal(t, 255, p.Wait(t))
