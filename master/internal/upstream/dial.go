@@ -23,14 +23,24 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		return nil, &DialError{Configured, err.Error(), err}
 	}
 	d := &dialer{Options: o}
-	if err := d.prepare(); err != nil {
-		return nil, &DialError{Configured, fmt.Sprintf("%s: %v", o.Host.HostName, err), err}
+	if err := d.provide(); err != nil {
+		return nil, d.unable(err)
+	}
+	if err := d.prepare(ctx); err != nil {
+		_ = d.Authenticator.Close()
+		return nil, d.unable(err)
 	}
 	nc, began, err := d.reach(ctx)
 	if err != nil {
+		_ = d.Authenticator.Close()
 		return nil, &DialError{Reached, d.unreachable(err), err}
 	}
 	return d.login(ctx, nc, began)
+}
+
+// unable is the error of a configuration that leads nowhere.
+func (d *dialer) unable(err error) error {
+	return &DialError{Configured, fmt.Sprintf("%s: %v", d.Host.HostName, err), err}
 }
 
 // A dialer is one call of Dial.
@@ -42,11 +52,15 @@ type dialer struct {
 }
 
 // prepare translates the configuration, before anything is tried.
-func (d *dialer) prepare() (err error) {
+func (d *dialer) prepare(ctx context.Context) (err error) {
 	if d.transport, err = transportConfig(d.Host, d.Log.Debug); err != nil {
 		return err
 	}
-	d.hostKeys, err = hostKeyAlgorithms(d.Verifier.Algorithms(), d.Log.Debug)
+	want, err := d.Verifier.Algorithms(ctx)
+	if err != nil {
+		return err
+	}
+	d.hostKeys, err = hostKeyAlgorithms(want, d.Log.Debug)
 	return err
 }
 

@@ -32,6 +32,7 @@ type Link struct {
 	hostKeys func(*Link, []byte)
 	qos      hostconfig.IPQoS
 	started  time.Time
+	unsafe   bool
 
 	asking    atomic.Bool  // a keepalive is on its way
 	roundTrip atomic.Int64 // nanoseconds; of the last answered keepalive
@@ -116,6 +117,11 @@ func (l *Link) announce(cause error) (first bool) {
 
 // User is the name that was authenticated.
 func (l *Link) User() string { return l.conn.User() }
+
+// Unsafe says that the host's key had changed or was revoked and was accepted
+// only because StrictHostKeyChecking is off. Then nothing may be forwarded, as in
+// ssh(1): no agent, no X11, no ports.
+func (l *Link) Unsafe() bool { return l.unsafe }
 
 // SessionID is the hash of the first key exchange (RFC 4253 section 7.2), which
 // a server signs in answer to hostkeys-prove-00@openssh.com.

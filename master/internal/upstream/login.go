@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/upstream/identity"
 )
 
 // Causes that end a login from within.
@@ -30,11 +31,10 @@ type login struct {
 	watch    *stopwatch
 	stage    atomic.Int32 // Stage, as far as the callbacks know it
 
-	mu         sync.Mutex
-	accepted   []byte // the host key, in wire form
-	refused    error  // why the host key was not accepted
-	allowed    []string
-	unprovable error // why there was no further attempt to authenticate
+	mu       sync.Mutex
+	accepted []byte // the host key, in wire form
+	refused  error  // why the host key was not accepted
+	unsafe   bool   // it was accepted against better knowledge
 }
 
 // shaken is what the library made of a handshake.
@@ -58,11 +58,7 @@ func (d *dialer) login(ctx context.Context, nc net.Conn, began time.Time) (*Link
 	go g.listen()
 
 	result := make(chan shaken, 1)
-	go func() {
-		var s shaken
-		s.conn, s.chans, s.reqs, s.err = ssh.NewClientConn(g.wire, d.addr(), g.config())
-		result <- s
-	}()
+	go g.shake(result)
 	select {
 	case s := <-result:
 		if s.err == nil {
@@ -74,6 +70,19 @@ func (d *dialer) login(ctx context.Context, nc net.Conn, began time.Time) (*Link
 		go bin(result)
 		return nil, g.failure(context.Cause(g.ctx))
 	}
+}
+
+// shake runs the library's handshake. Its own context ends with the connection
+// too, so that nobody is asked for a password that has nowhere to go.
+func (g *login) shake(result chan<- shaken) {
+	var s shaken
+	ctx, nc := identity.Watch(g.ctx, g.wire)
+	s.conn, s.chans, s.reqs, s.err = ssh.NewClientConn(nc, g.addr(), g.config(g.authenticate(ctx)))
+	if s.err != nil && Stage(g.stage.Load()) == Authenticated && g.ctx.Err() == nil {
+		s.err = g.Authenticator.Explain(s.err)
+	}
+	_ = g.Authenticator.Close()
+	result <- s
 }
 
 // bin waits for a handshake that nobody waits for any more. If it succeeded all
@@ -90,7 +99,7 @@ func bin(result <-chan shaken) {
 	}
 }
 
-func (g *login) config() *ssh.ClientConfig {
+func (g *login) config(auth ssh.ClientAuthCallback) *ssh.ClientConfig {
 	return &ssh.ClientConfig{
 		Config:            g.transport,
 		User:              g.Host.User,
@@ -98,7 +107,7 @@ func (g *login) config() *ssh.ClientConfig {
 		HostKeyAlgorithms: g.hostKeys,
 		BannerCallback:    g.banner,
 		ClientVersion:     g.greeting,
-		AuthCallback:      g.nextMethod,
+		AuthCallback:      auth,
 	}
 }
 
@@ -130,49 +139,42 @@ func (g *login) silenceLimit() time.Duration {
 	return stallLimit
 }
 
-// checkHostKey judges the server's key. The library asks again at each rekey;
-// then the key has to be the same.
-func (g *login) checkHostKey(addr string, remote net.Addr, key ssh.PublicKey) error {
+// checkHostKey judges the server's key. The library asks again at each rekey,
+// then usually with the same key.
+func (g *login) checkHostKey(_ string, remote net.Addr, key ssh.PublicKey) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	wire := key.Marshal()
-	if g.accepted != nil {
-		if !bytes.Equal(g.accepted, wire) {
-			return fmt.Errorf("the host key of %s changed during the connection", g.Host.HostName)
-		}
+	form := key.Marshal()
+	if bytes.Equal(g.accepted, form) {
 		return nil
 	}
-	g.stage.Store(int32(Verified))
-	g.watch.pause()
-	defer g.watch.resume()
-	if err := g.Verifier.Check(g.ctx, addr, remote, key); err != nil {
+	first := g.accepted == nil
+	if first {
+		g.stage.Store(int32(Verified))
+		g.watch.pause()
+		defer g.watch.resume()
+	}
+	if err := g.Verifier.Check(g.ctx, remote, key); err != nil {
 		g.refused = err
 		return err
 	}
-	g.accepted = wire
-	g.stage.Store(int32(Keyed))
+	g.accepted = form
+	if first {
+		g.unsafe = g.mistrust()
+		g.stage.Store(int32(Keyed))
+	}
 	return nil
 }
 
-// nextMethod chooses the next attempt to authenticate. By the first one the
-// server has met ConnectTimeout.
-func (g *login) nextMethod(offered *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-	g.watch.stop()
-	g.stage.Store(int32(Authenticated))
-	g.mu.Lock()
-	g.allowed = offered.AllowedMethods
-	g.mu.Unlock()
-	method, err := g.Authenticator.Next(g.ctx, offered)
-	if err == nil && method == nil {
-		err = errors.New("nothing left to try")
+// authenticate returns the hook that chooses the next attempt to authenticate.
+// By the first one the server has met ConnectTimeout.
+func (g *login) authenticate(ctx context.Context) ssh.ClientAuthCallback {
+	next := g.Authenticator.AuthCallback(ctx)
+	return func(offered *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+		g.watch.stop()
+		g.stage.Store(int32(Authenticated))
+		return next(offered)
 	}
-	if err != nil {
-		g.mu.Lock()
-		g.unprovable = err
-		g.mu.Unlock()
-		return nil, err
-	}
-	return method, nil
 }
 
 // banner shows the server's words (RFC 4252 section 5.4) unless the user wants
@@ -189,9 +191,12 @@ func (g *login) banner(text string) error {
 // link makes the link of a handshake that succeeded.
 func (g *login) link(s shaken) *Link {
 	g.watch.stop()
+	g.mu.Lock()
+	unsafe := g.unsafe
+	g.mu.Unlock()
 	l := &Link{
 		conn: s.conn, wire: g.wire, host: g.Host.HostName, port: g.Host.Port, log: g.Log,
-		handlers: g.Channels, hostKeys: g.HostKeys, qos: g.Host.IPQoS, started: time.Now(),
+		handlers: g.Channels, hostKeys: g.HostKeys, qos: g.Host.IPQoS, started: time.Now(), unsafe: unsafe,
 		done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	l.run(s.chans, s.reqs, newPatience(g.Host.ServerAliveInterval, g.Host.ServerAliveCountMax, g.WriteTimeout))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -40,6 +41,7 @@ func (g *login) describe(stage Stage, err error) string {
 	host, port := g.Host.HostName, g.Host.Port
 	var mismatch *ssh.AlgorithmNegotiationError
 	reason, words, told := disconnect(err)
+	how, hungUp := hangup(err)
 	switch {
 	case errors.Is(err, errConnectTimeout):
 		return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out during %s (ConnectTimeout %v)",
@@ -51,20 +53,28 @@ func (g *login) describe(stage Stage, err error) string {
 		return fmt.Sprintf("ssh: connect to host %s port %d: %s during %s", host, port, plain(err), during(stage))
 	case errors.As(err, &mismatch):
 		return g.noCommon(mismatch)
-	case told:
-		return fmt.Sprintf("Received disconnect from %s port %d:%d: %s%s", host, port, reason, words, advice(words))
+	case told && stage != Authenticated:
+		return fmt.Sprintf("Received disconnect from %s port %d:%d: %s", host, port, reason, words)
 	case stage == Verified:
-		return "Host key verification failed: " + g.verdict(err)
+		return g.verdict(err)
 	case stage == Authenticated:
-		return g.denied(err)
-	case errors.Is(err, io.EOF) && stage == Greeted:
-		return fmt.Sprintf("Connection closed by %s port %d before its greeting (is it an SSH server? does it take more connections?)", host, port)
-	case errors.Is(err, io.EOF):
-		return fmt.Sprintf("Connection closed by %s port %d during %s", host, port, during(stage))
+		return strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
+	case hungUp && stage == Greeted:
+		return fmt.Sprintf("Connection %s by %s port %d before its greeting (is it an SSH server? does it take more connections?)", how, host, port)
+	case hungUp:
+		return fmt.Sprintf("Connection %s by %s port %d during %s", how, host, port, during(stage))
 	case strings.Contains(err.Error(), "overflow reading version string"):
 		return fmt.Sprintf("ssh: connect to host %s port %d: this is not an SSH server", host, port)
 	}
 	return fmt.Sprintf("ssh: connect to host %s port %d: %s during %s", host, port, bare(err), during(stage))
+}
+
+// hangup says whether the server ended the connection, and how.
+func hangup(err error) (how string, ok bool) {
+	if errors.Is(err, syscall.ECONNRESET) {
+		return "reset", true
+	}
+	return "closed", errors.Is(err, io.EOF)
 }
 
 // during names the stage as ssh(1) does.
@@ -106,33 +116,14 @@ func names(list []string) string {
 func (g *login) verdict(err error) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.refused != nil {
-		return g.refused.Error()
+	if g.refused == nil {
+		return "Host key verification failed: " + bare(err)
 	}
-	return bare(err)
-}
-
-// denied words a failed authentication, with the methods that the server would
-// have taken last and the Authenticator's reason.
-func (g *login) denied(err error) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.unprovable == nil && errors.Is(err, io.EOF) {
-		return fmt.Sprintf("Connection closed by %s port %d during authentication", g.Host.HostName, g.Host.Port)
+	text := strings.TrimPrefix(g.refused.Error(), "hostkeys: ")
+	if !strings.Contains(text, "Host key verification failed") {
+		text = "Host key verification failed: " + text
 	}
-	reason := g.unprovable
-	if reason == nil {
-		reason = errors.New(bare(err))
-	}
-	return fmt.Sprintf("%s@%s: Permission denied (%s): %v", g.Host.User, g.Host.HostName, names(g.allowed), reason)
-}
-
-// advice is what a person can do about a server's disconnect.
-func advice(words string) string {
-	if strings.HasPrefix(words, "Too many authentication failures") {
-		return " (set IdentitiesOnly yes and IdentityFile, so that fewer keys are tried)"
-	}
-	return ""
+	return text
 }
 
 // bare is an error's text without the library's prefixes.

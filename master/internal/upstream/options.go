@@ -38,10 +38,12 @@ type Options struct {
 	// OpenSSH's PROTOCOL section 2.5). They are unproven.
 	HostKeys func(l *Link, announced []byte)
 
-	// Verifier judges the server's key; nil is known_hosts as Host says.
+	// Verifier judges the server's key; nil is known_hosts as Host says. It
+	// serves one link.
 	Verifier Verifier
 
-	// Authenticator proves who the user is; nil is what Host allows.
+	// Authenticator proves who the user is; nil is what Host allows. It serves
+	// one login and is closed after it.
 	Authenticator Authenticator
 
 	// Connect, when not nil, reaches the host in place of TCP and ProxyCommand.
@@ -58,20 +60,26 @@ type Options struct {
 type Verifier interface {
 	// Algorithms returns the host key algorithms to offer, in order of
 	// preference. Those that are not implemented are left out by the caller.
-	Algorithms() []string
+	Algorithms(ctx context.Context) ([]string, error)
 
-	// Check returns nil for a key that is the host's. addr is HostName:Port,
-	// remote the address that was reached, which is none of the network's when
-	// there is a ProxyCommand. Check may ask a person; the link's ConnectTimeout
-	// stands still meanwhile.
-	Check(ctx context.Context, addr string, remote net.Addr, key ssh.PublicKey) error
+	// Check returns nil for a key that is the host's. remote is the address that
+	// was reached, which is none of the network's when there is a ProxyCommand.
+	// The first call may ask a person; ConnectTimeout stands still meanwhile.
+	// Later calls, for rekeys that show another key, ask nothing.
+	Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error
 }
 
-// An Authenticator chooses how to prove who the user is, one attempt at a time.
+// An Authenticator proves who the user is, one attempt at a time.
 type Authenticator interface {
-	// Next returns the next attempt, or an error that says why there is none
-	// left. offered is what the server allows and what was tried (RFC 4252).
-	Next(ctx context.Context, offered *ssh.ClientAuthContext) (ssh.AuthMethod, error)
+	// AuthCallback returns the hook that chooses the next attempt. ctx ends with
+	// the login and with the connection.
+	AuthCallback(ctx context.Context) ssh.ClientAuthCallback
+
+	// Explain words the error of a login that failed at authentication.
+	Explain(err error) error
+
+	// Close lets go of what the login needed.
+	Close() error
 }
 
 // complete fills in the defaults.
@@ -98,6 +106,6 @@ func (o Options) complete() (Options, error) {
 type logWriter struct{ log *slog.Logger }
 
 func (w logWriter) Write(p []byte) (int, error) {
-	eachLine(string(p), func(line string) { w.log.Info("message", "text", line) })
+	eachLine(string(p), func(line string) { w.log.Info(line) })
 	return len(p), nil
 }

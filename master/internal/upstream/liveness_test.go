@@ -1,0 +1,140 @@
+package upstream_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sshmaster/master/internal/sshtest"
+	"sshmaster/master/internal/upstream"
+)
+
+// interval is short enough for a test and long enough for a busy machine.
+const interval = 100 * time.Millisecond
+
+func TestKeepalive(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	o := optionsAt(t, srv, srv.Addr())
+	o.Host.ServerAliveInterval = interval / 4
+	l := dial(t, o)
+	soon(t, "the server is asked for signs of life", func() bool { return asked(srv) >= 3 })
+	require.NoError(t, l.Err())
+}
+
+// asked counts the keepalives that a server got.
+func asked(srv *sshtest.Server) (n int) {
+	for _, e := range srv.Log().Events() {
+		if e.Name == "keepalive@openssh.com" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestIdlePeerGoesSilent(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.Handle(echo))
+	relay := sshtest.NewRelay(t, srv.Addr())
+	o := optionsAt(t, srv, relay.Addr())
+	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = interval, 2
+	l := dial(t, o)
+	results, n := waiters(t, srv, l)
+	relay.Freeze()
+	for range n {
+		require.ErrorIs(t, <-results, upstream.ErrTimeout)
+	}
+	require.Equal(t, "Timeout, server 127.0.0.1 not responding.", ended(t, l).Error())
+	_, _, err := l.OpenChannel(within(t), "session", nil)
+	require.ErrorIs(t, err, upstream.ErrTimeout)
+}
+
+// flood keeps channels writing until the link ends.
+func flood(t *testing.T, l *upstream.Link, n int) *sync.WaitGroup {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range n {
+		ch := session(t, l)
+		wg.Go(func() {
+			block := make([]byte, 32<<10)
+			for {
+				if _, err := ch.Write(block); err != nil {
+					return
+				}
+			}
+		})
+		wg.Go(func() {
+			block := make([]byte, 32<<10)
+			for {
+				if _, err := ch.Read(block); err != nil {
+					return
+				}
+			}
+		})
+	}
+	return &wg
+}
+
+func TestBusyPeerGoesSilent(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.Handle(echo))
+	relay := sshtest.NewRelay(t, srv.Addr())
+	o := optionsAt(t, srv, relay.Addr())
+	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = interval, 1
+	l := dial(t, o)
+	writers := flood(t, l, 4)
+	relay.Freeze()
+	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout)
+	writers.Wait()
+}
+
+func TestStuckWriteWithoutKeepalive(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.Handle(echo))
+	relay := sshtest.NewRelay(t, srv.Addr())
+	o := optionsAt(t, srv, relay.Addr())
+	o.WriteTimeout = 2 * interval
+	l := dial(t, o)
+	writers := flood(t, l, 8)
+	relay.Freeze()
+	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout)
+	writers.Wait()
+}
+
+func TestAnyByteIsASignOfLife(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.Handle(echo))
+	release := srv.Hold("keepalive@openssh.com")
+	defer release()
+	o := optionsAt(t, srv, srv.Addr())
+	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = 5*interval, 0
+	l := dial(t, o)
+	ch := session(t, l)
+	one := make([]byte, 1)
+	for end := time.Now().Add(12 * interval); time.Now().Before(end); time.Sleep(interval / 10) {
+		_, err := ch.Write(one)
+		require.NoError(t, err)
+		_, err = ch.Read(one)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Err())
+	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout, "without traffic it ends")
+}
+
+func TestCloseOfADeadLink(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.Handle(echo))
+	relay := sshtest.NewRelay(t, srv.Addr())
+	l := dial(t, optionsAt(t, srv, relay.Addr()))
+	writers := flood(t, l, 4)
+	relay.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), interval)
+	defer cancel()
+	_, err := l.Ping(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, l.Close())
+	writers.Wait()
+}
