@@ -144,7 +144,7 @@ func bindAt(folder *os.File, dir, name string) (*binding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := place(folder, temporary, name); err != nil {
+	if err := putInPlace(folder, temporary, name); err != nil {
 		return nil, err
 	}
 	ln, err := net.FileListener(file)
@@ -172,10 +172,10 @@ func bindTemporary(fd int, folder *os.File, dir, temporary string) error {
 	return nil
 }
 
-// place gives the socket its name without overwriting anything. Some file
+// putInPlace gives the socket its name without overwriting anything. Some file
 // systems have no links of sockets; a rename that refuses to replace does as
 // well there.
-func place(folder *os.File, from, to string) error {
+func putInPlace(folder *os.File, from, to string) error {
 	fd := folderFD(folder)
 	err := unix.Linkat(fd, from, fd, to, 0)
 	if err == nil || errors.Is(err, unix.EEXIST) {

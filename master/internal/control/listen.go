@@ -35,12 +35,9 @@ type Listener struct {
 // absolute. A socket that refuses connections was left behind by a master that
 // died, and is replaced; one that accepts is never touched: *[InUseError].
 func Listen(path, dir string, log *slog.Logger) (*Listener, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("ControlPath too long ('%s' >= %d bytes): a shorter one is needed, such as ~/.ssh/cm-%%C", path, maxPath+1)
-	}
-	abs := path
-	if !filepath.IsAbs(abs) {
-		abs = filepath.Join(dir, abs)
+	abs, err := place(path, dir)
+	if err != nil {
+		return nil, err
 	}
 	l := &Listener{
 		path: path, dir: filepath.Dir(abs), name: filepath.Base(abs), log: log,
@@ -60,20 +57,32 @@ func Listen(path, dir string, log *slog.Logger) (*Listener, error) {
 // Check says what Listen would find wrong with path before anything is bound,
 // so that nobody types a password for a master that cannot listen.
 func Check(path, dir string) error {
-	abs := path
-	if !filepath.IsAbs(abs) {
-		abs = filepath.Join(dir, abs)
+	abs, err := place(path, dir)
+	if err != nil {
+		return err
 	}
 	folder, err := openFolder(filepath.Dir(abs))
-	if err != nil {
-		return folderError(path, filepath.Dir(abs), err)
+	if err == nil {
+		defer folder.Close()
+		err = writable(folder)
 	}
-	defer folder.Close()
-	if err := writable(folder); err != nil {
+	if err != nil {
 		return folderError(path, filepath.Dir(abs), err)
 	}
 	_, err = inspect(folder, filepath.Base(abs), path)
 	return err
+}
+
+// place is the full path of the socket. What slaves connect to is the path as
+// they were given it, so the length of that counts.
+func place(path, dir string) (string, error) {
+	if len(path) > maxPath {
+		return "", fmt.Errorf("ControlPath too long ('%s' >= %d bytes): a shorter one is needed, such as ~/.ssh/cm-%%C", path, maxPath+1)
+	}
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	return filepath.Join(dir, path), nil
 }
 
 // Path is where slaves find the socket, as it was given to [Listen].
@@ -116,7 +125,7 @@ func (l *Listener) accept(b *binding) {
 		}
 		if err != nil {
 			l.log.Warn("control socket: accept failed", "error", err)
-			if !l.pause() {
+			if !l.pause(lookAgain) {
 				return
 			}
 			continue

@@ -12,12 +12,16 @@ import (
 // the folder itself is gone, or the system has no more watches to give.
 const lookAgain = time.Second
 
+// settle is how long a deletion may take to be complete: whoever removes the
+// whole folder must not find it filled again behind his back.
+const settle = 50 * time.Millisecond
+
 // keep puts the socket back whenever somebody deletes it, until Close. Scripts
 // that clean up after other masters do that, and the sessions of this one
 // would go on with no way in.
 func (l *Listener) keep() {
 	for l.watch() {
-		if !l.pause() {
+		if !l.pause(lookAgain) {
 			return
 		}
 	}
@@ -37,20 +41,23 @@ func (l *Listener) watch() (again bool) {
 		l.restore()
 		return true
 	}
-	l.restore() // whatever happened before the watch began
+	// A look at once: the watch knows nothing of what happened before it.
+	look := time.After(settle)
 	for {
 		select {
 		case <-l.done:
 			return false
+		case <-look:
+			l.restore()
 		case e, ok := <-w.Events:
 			if !ok || l.folderGone(e) {
 				return true
 			}
 			if e.Has(fsnotify.Remove | fsnotify.Rename) {
-				l.restore()
+				look = time.After(settle)
 			}
-		case <-w.Errors:
-			l.restore()
+		case <-w.Errors: // events may have been lost
+			look = time.After(settle)
 		}
 	}
 }
@@ -60,12 +67,12 @@ func (l *Listener) folderGone(e fsnotify.Event) bool {
 	return e.Name == l.dir && e.Has(fsnotify.Remove|fsnotify.Rename)
 }
 
-// pause waits a moment, and returns false when the listener was closed.
-func (l *Listener) pause() bool {
+// pause waits for d, and returns false when the listener was closed.
+func (l *Listener) pause(d time.Duration) bool {
 	select {
 	case <-l.done:
 		return false
-	case <-time.After(lookAgain):
+	case <-time.After(d):
 		return true
 	}
 }
