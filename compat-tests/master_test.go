@@ -152,6 +152,9 @@ func (m *Master) report(t testing.TB) {
 	if words, err := os.ReadFile(m.LogFile); err == nil && len(words) > 0 {
 		t.Logf("%s master's log:\n%s", m.Kind, words)
 	}
+	if words, err := os.ReadFile(m.Server.LogFile()); err == nil && len(words) > 0 {
+		t.Logf("its server's log:\n%s", words)
+	}
 }
 
 // WaitReady waits until somebody greets at the control socket.
