@@ -9,31 +9,29 @@ import (
 	"time"
 )
 
-// laterKeywords are keywords that older releases do not print, with what these
-// releases do.
-var laterKeywords = map[string]string{
-	"enableescapecommandline": "yes",
-	"permitremoteopen":        "any",
-	"requiredrsasize":         "1024",
-	"sessiontype":             "default",
-	"warnweakcrypto":          "no",
-}
-
 // decode fills h from h.Raw. Keywords without a field stay in Raw and are
-// logged at debug.
+// logged at debug. What an older release does not print yet gets the default
+// of later ones.
 func (h *Host) decode(log *slog.Logger) error {
-	for key, value := range laterKeywords {
-		if err := h.decodeOne(key, []string{value}); err != nil {
+	for key, defaults := range openSSHDefaults() {
+		if values(h.Raw, key) != nil {
+			continue
+		}
+		if err := h.decodeOne(key, defaults); err != nil {
 			return err
 		}
 	}
 	for _, key := range sortedKeys(h.Raw) {
-		if _, ok := hostFields[canonical(key)]; !ok {
+		now := canonical(key)
+		if now != key && h.Raw[now] != nil {
+			continue // 8.4 prints a dead option beside the one that it stands for
+		}
+		if _, ok := hostFields[now]; !ok {
 			log.LogAttrs(context.Background(), slog.LevelDebug, "ssh -G names a keyword that is not known here",
 				slog.String("keyword", key), slog.Any("values", h.Raw[key]))
 			continue
 		}
-		if err := h.decodeOne(canonical(key), h.Raw[key]); err != nil {
+		if err := h.decodeOne(now, h.Raw[key]); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,9 @@ func (h *Host) finish(x *surroundings) error {
 	h.HostKeyAlias = strings.ToLower(h.HostKeyAlias)
 	h.addTokens(x)
 	h.IdentityFileDefault = h.base != nil && slices.Equal(h.Raw["identityfile"], h.base["identityfile"])
-	h.HostKeyAlgorithmsSet = h.base != nil && !derived(h.HostKeyAlgorithms, parseList(h.base["hostkeyalgorithms"], "comma"))
+	if base := h.base["hostkeyalgorithms"]; base != nil {
+		h.HostKeyAlgorithmsSet = !derived(h.HostKeyAlgorithms, parseList(base, "comma"))
+	}
 	h.resolveAgents(x)
 	h.splitFiles(x)
 	if err := h.expandFiles(x); err != nil {

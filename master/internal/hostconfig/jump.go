@@ -88,8 +88,11 @@ func (j Jump) check() error {
 // String returns the hop in ProxyJump's notation.
 func (j Jump) String() string {
 	s := j.Host
+	if strings.Contains(s, ":") {
+		s = "[" + s + "]"
+	}
 	if j.Port != 0 {
-		s = "[" + j.Host + "]:" + strconv.Itoa(j.Port)
+		s += ":" + strconv.Itoa(j.Port)
 	}
 	if j.User != "" {
 		s = j.User + "@" + s

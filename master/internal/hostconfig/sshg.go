@@ -83,22 +83,25 @@ func sshMessage(stderr string) string {
 }
 
 // A limited buffer takes at most most bytes. What is beyond is an error, or
-// dropped.
+// dropped. It embeds nothing: a ReadFrom would go past Write.
 type limited struct {
-	bytes.Buffer
+	buf  bytes.Buffer
 	most int
 	drop bool
 	full bool
 }
 
+func (l *limited) String() string { return l.buf.String() }
+
 func (l *limited) Write(p []byte) (int, error) {
-	if room := l.most - l.Len(); len(p) > room {
-		l.full = true
-		l.Buffer.Write(p[:room])
-		if !l.drop {
-			return room, errors.New("too much output")
-		}
+	room := l.most - l.buf.Len()
+	if len(p) <= room {
+		return l.buf.Write(p)
+	}
+	l.full = true
+	l.buf.Write(p[:room])
+	if l.drop {
 		return len(p), nil
 	}
-	return l.Buffer.Write(p)
+	return room, errors.New("too much output")
 }

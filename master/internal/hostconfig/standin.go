@@ -1,18 +1,12 @@
 package hostconfig
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
 )
-
-// openSSHDefaults is what ssh 10.6 -F none -G prints, without the host's lines.
-//
-//go:embed openssh_defaults.txt
-var openSSHDefaults string
 
 // maxInclude is how deep Include may nest, as in ssh.
 const maxInclude = 16
@@ -39,12 +33,8 @@ func (x *surroundings) standIn(h *Host) error {
 			return err
 		}
 	}
-	defaults, err := splitLines(openSSHDefaults)
-	if err != nil {
-		return err
-	}
-	h.base = defaults
-	if err := r.complete(defaults); err != nil {
+	h.base = openSSHDefaults()
+	if err := r.complete(h.base); err != nil {
 		return err
 	}
 	h.Raw, h.Warnings = r.raw, r.warnings
