@@ -72,7 +72,7 @@ type Config struct {
 
 	// Notify receives what a person should read, of one line or several, without
 	// a final newline and free of control characters. Without it the text is
-	// logged as a warning.
+	// logged as a warning. It must not call the Checker.
 	Notify func(text string)
 
 	// Log may be nil, Clock (which judges certificates) too.

@@ -32,9 +32,10 @@
 //
 //   - A key that is revoked for the host's name without a port is refused on
 //     every port; ssh 9.2 warns, and then adds it as new.
-//   - A host certificate without principals is refused, as OpenSSH 10 does.
+//   - A host certificate without principals is refused, and principals may be
+//     patterns, as since OpenSSH 10.3.
 //   - When HostKeyAlgorithms leaves out the plain key type, a host certificate
-//     is not judged by its plain key, as in OpenSSH 10.
+//     is not judged by its plain key, as since OpenSSH 9.8.
 //   - CheckHostIP is not applied when the key was found by the name without the
 //     port.
 //   - A known_hosts that is a symbolic link stays one when UpdateHostKeys

@@ -116,7 +116,10 @@ func (q *inquiry) judge() (Result, error) {
 
 // withoutCert judges the plain key of a certificate that did not do.
 func (q *inquiry) withoutCert(cert *ssh.Certificate) (Result, error) {
-	q.log.Debug("hostkeys: certificate not accepted, trying its plain key", "fault", q.certFault)
+	if q.certFault != nil {
+		q.log.Debug("hostkeys: certificate does not hold", "error", q.certFault)
+	}
+	q.log.Debug("hostkeys: certificate not accepted, trying its plain key")
 	q.key = cert.Key
 	if !q.accepts(cert.Key.Type()) {
 		if q.certFault != nil {

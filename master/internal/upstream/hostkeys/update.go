@@ -66,6 +66,9 @@ func (c *Checker) UpdateKeys(ctx context.Context, session Session, payload []byt
 			return err
 		}
 		u.drop(fresh, proved)
+		if len(proved) == 0 && len(u.old) == 0 {
+			return nil
+		}
 	}
 	return u.apply(ctx)
 }
