@@ -16,10 +16,13 @@ type careful struct {
 	loanOut bool
 }
 
-func newCareful() *careful {
-	c := new(careful)
-	c.in.init(direct{}.read, false)
-	c.out.init(direct{}.write, true)
+func newCareful(kind string) *careful {
+	c, size := new(careful), loanSize
+	if kind == kindTerminal {
+		size = loanTerminal
+	}
+	c.in.init(direct{}.read, false, loanSize)
+	c.out.init(direct{}.write, true, size)
 	return c
 }
 

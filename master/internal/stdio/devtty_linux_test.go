@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func init() { helpers["devtty"] = helperDevTTY }
+
 // helperDevTTY opens /dev/tty in a session of its own, passes it over the
 // socket that is descriptor 3, and stays until that socket ends.
 func helperDevTTY() {

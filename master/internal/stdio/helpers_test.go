@@ -11,6 +11,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"sshmaster/master/internal/stdio"
 )
@@ -26,13 +27,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // descriptors counts the open descriptors of this process.
 func descriptors(t *testing.T) int {
 	t.Helper()
-	return entries(t, "/proc/self/fd")
-}
-
-// threads counts the OS threads of this process.
-func threads(t *testing.T) int {
-	t.Helper()
-	return entries(t, "/proc/self/task")
+	return entries(t, "/dev/fd")
 }
 
 func entries(t *testing.T, dir string) int {
@@ -153,12 +148,34 @@ func openPTY(t *testing.T) (person, shell *end) {
 // raw makes the terminal pass bytes as they are.
 func raw(t *testing.T, fd int) {
 	t.Helper()
-	modes, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	_, err := term.MakeRaw(fd)
 	require.NoError(t, err)
-	modes.Lflag &^= unix.ECHO | unix.ICANON | unix.ISIG
-	modes.Oflag &^= unix.OPOST
-	modes.Iflag &^= unix.ICRNL | unix.IXON
-	require.NoError(t, unix.IoctlSetTermios(fd, unix.TCSETS, modes))
+}
+
+// modesOf is everything that stty shows, to be compared.
+func modesOf(t *testing.T, fd int) *term.State {
+	t.Helper()
+	modes, err := term.GetState(fd)
+	require.NoError(t, err)
+	return modes
+}
+
+// socketPair returns what sftp passes, and its other end.
+func socketPair(t *testing.T, _ bool) (near, far *end) {
+	t.Helper()
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	unix.CloseOnExec(p[0])
+	unix.CloseOnExec(p[1])
+	return newEnd(t, p[0]), newEnd(t, p[1])
+}
+
+// awaitReader returns when the one reader of the test waits.
+func awaitReader(t *testing.T) {
+	t.Helper()
+	eventually(t, "a waiting reader", func() bool {
+		return waitingIn("stdio.(*Stream).Read", "[IO wait") > 0 || waitingIn("stdio.(*Stream).Read", "[select") > 0
+	})
 }
 
 // readSome waits for bytes on a raw descriptor and returns up to 64 KiB.

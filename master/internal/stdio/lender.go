@@ -10,9 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loanSize bounds what one loaned call moves: the most that can still appear
-// on a terminal, or disappear from it, after Close.
-const loanSize = 4096
+// What one loaned call moves at most.
+const (
+	// loanSize is PIPE_BUF on Linux: a FIFO that is ready takes that much at
+	// once, and whole.
+	loanSize = 4096
+
+	// loanTerminal is for output to terminals. A raw pseudo-terminal that
+	// looks ready takes this much at once. One that turns newlines into CR LF
+	// may run out of room between two lines, and keeps whoever wrote them.
+	loanTerminal = 1024
+)
 
 // inputGrace is how long close waits for a read on loan: as it was ready to be
 // read, it ends at once, unless another program was faster.
@@ -25,6 +33,7 @@ const inputGrace = 50 * time.Millisecond
 type lender struct {
 	move   func(fd int, p []byte) (int, error)
 	output bool
+	size   int
 	jobs   chan int
 	done   chan moved // holds one: the goroutine never waits to report
 	quit   chan struct{}
@@ -41,18 +50,18 @@ type moved struct {
 	err error
 }
 
-func (l *lender) init(move func(int, []byte) (int, error), output bool) {
-	l.move, l.output = move, output
+func (l *lender) init(move func(int, []byte) (int, error), output bool, size int) {
+	l.move, l.output, l.size = move, output, size
 	l.jobs, l.done, l.quit = make(chan int), make(chan moved, 1), make(chan struct{})
 }
 
-// call moves up to loanSize bytes of p. It returns os.ErrClosed when close
+// call moves up to size bytes of p. It returns os.ErrClosed when close
 // comes first.
 func (l *lender) call(fd int, p []byte) (int, error) {
 	if err := l.start(fd); err != nil {
 		return 0, err
 	}
-	p = p[:min(len(p), loanSize)]
+	p = p[:min(len(p), l.size)]
 	if l.output {
 		copy(l.buf, p)
 	}
@@ -87,7 +96,7 @@ func (l *lender) start(fd int) error {
 	if err != nil {
 		return fmt.Errorf("duplicate: %w", err)
 	}
-	l.buf = make([]byte, loanSize)
+	l.buf = make([]byte, l.size)
 	l.ended = make(chan struct{})
 	go l.run(dup)
 	return nil

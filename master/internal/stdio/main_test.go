@@ -8,11 +8,11 @@ import (
 // TestMain lets the test binary stand in for the programs that some tests
 // need beside them.
 func TestMain(m *testing.M) {
-	switch os.Getenv("STDIO_TEST_HELPER") {
-	case "sigpipe":
-		helperSigpipe()
-	case "devtty":
-		helperDevTTY()
+	if helper := helpers[os.Getenv("STDIO_TEST_HELPER")]; helper != nil {
+		helper()
 	}
 	os.Exit(m.Run())
 }
+
+// helpers is filled beside the tests that need them.
+var helpers = map[string]func(){}

@@ -33,7 +33,7 @@ type socket struct{}
 
 func (socket) read(fd int, p []byte) (int, error) {
 	for {
-		n, _, err := unix.Recvfrom(fd, p, unix.MSG_DONTWAIT)
+		n, err := recvNowait(fd, p)
 		if err != unix.EINTR {
 			return n, err
 		}

@@ -38,12 +38,12 @@ func Open(fd int) (*Stream, error) {
 		if s := openPrivate(fd, kind, flags); s != nil {
 			return s, nil
 		}
-		return newStream(kind, "watched", newShared(fd), newCareful()), nil
+		return newStream(kind, "watched", newShared(fd), newCareful(kind)), nil
 	}
 	if !waitable(fd) {
 		return openPlain(fd, kind), nil
 	}
-	return newStream(kind, "watched", newShared(fd), newCareful()), nil
+	return newStream(kind, "watched", newShared(fd), newCareful(kind)), nil
 }
 
 func kindOf(fd int) (string, error) {

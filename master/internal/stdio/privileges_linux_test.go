@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"sshmaster/master/internal/stdio"
 )
 
 // unprivileged runs f on a thread without any capability, so that root meets
@@ -24,14 +26,16 @@ func unprivileged(t *testing.T, f func()) {
 	f()
 }
 
-// forbid makes the file behind fd impossible to open again for the time of f,
-// as it is for a master that su left without the right to its caller's
-// terminal.
-func forbid(t *testing.T, fd int, f func()) {
+// openForbidden opens what cannot be opened again, as when su left a master
+// without the right to its caller's terminal.
+func openForbidden(t *testing.T, fd int) (s *stdio.Stream) {
 	t.Helper()
 	var st unix.Stat_t
 	require.NoError(t, unix.Fstat(fd, &st))
 	require.NoError(t, unix.Fchmod(fd, 0))
-	unprivileged(t, f)
-	require.NoError(t, unix.Fchmod(fd, st.Mode&0o777))
+	unprivileged(t, func() { s = open(t, fd) })
+	require.NoError(t, s.Control(func(fd int) {
+		require.NoError(t, unix.Fchmod(fd, st.Mode&0o777))
+	}))
+	return s
 }

@@ -72,7 +72,7 @@ func pass(pair func(*testing.T, bool) (near, far *end), nonblock, forbidden bool
 		setNonblock(t, p.near.fd, nonblock)
 		fd := dup(t, p.near.fd)
 		if forbidden {
-			forbid(t, fd, func() { p.stream = open(t, fd) })
+			p.stream = openForbidden(t, fd)
 		} else {
 			p.stream = open(t, fd)
 		}
@@ -114,13 +114,6 @@ func fifoPair(t *testing.T, output bool) (near, far *end) {
 	require.NoError(t, err)
 	setNonblock(t, r, false)
 	return ends(t, r, w, output)
-}
-
-func socketPair(t *testing.T, _ bool) (near, far *end) {
-	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	require.NoError(t, err)
-	return ends(t, p[0], p[1], false)
 }
 
 // tcpPair is what inetd passes.

@@ -15,6 +15,8 @@ import (
 // survived is the exit status of a helper that got the error and lived.
 const survived = 42
 
+func init() { helpers["sigpipe"] = helperSigpipe }
+
 // helperSigpipe writes to its stdout, whose reader left: Go programs die of
 // that when they write through an os.File.
 func helperSigpipe() {

@@ -1,5 +1,3 @@
-//go:build linux
-
 package stdio_test
 
 import (
@@ -9,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,12 +51,6 @@ func TestReadWaits(t *testing.T) {
 		}
 		<-got
 	})
-}
-
-// awaitReader returns when the one reader of the test waits.
-func awaitReader(t *testing.T) {
-	t.Helper()
-	eventually(t, "a waiting reader", func() bool { return waitingIn("stdio.(*Stream).Read", "[IO wait") > 0 })
 }
 
 func TestWrite(t *testing.T) {
@@ -157,26 +150,34 @@ func TestReaderLeft(t *testing.T) {
 // TestReaderLeavesWaitingWriter has the reader leave while the writer waits.
 func TestReaderLeavesWaitingWriter(t *testing.T) {
 	eachShape(t, true, func(t *testing.T, p passed) {
-		result := fill(t, p)
+		result := fill(t, p, strings.Repeat("x", 1000))
 		p.far.close()
 		require.Error(t, <-result)
 	})
 }
 
-// fill writes until nothing more is taken. The result comes later.
-func fill(t *testing.T, p passed) <-chan error {
+// fill writes text again and again until nothing more is taken. The result
+// comes later.
+func fill(t *testing.T, p passed, text string) <-chan error {
 	t.Helper()
+	var written atomic.Int64
 	result := make(chan error, 1)
 	go func() {
 		for {
-			if _, err := p.stream.WriteString(strings.Repeat("x", 1000)); err != nil {
+			if _, err := p.stream.WriteString(text); err != nil {
 				result <- err
 				return
 			}
+			written.Add(1)
 		}
 	}()
+	seen, calm := int64(0), 0
 	eventually(t, "a waiting writer", func() bool {
-		return waitingIn("stdio.(*Stream).Write(", "[IO wait") > 0 || waitingIn("stdio.(*lender).run", "[syscall") > 0
+		calm++
+		if n := written.Load(); n != seen || n == 0 {
+			seen, calm = n, 0
+		}
+		return calm >= 10 && waitingIn("stdio.(*Stream).Write(", "[IO wait")+waitingIn("stdio.(*lender).run", "[syscall") > 0
 	})
 	return result
 }
@@ -221,17 +222,23 @@ func TestCloseWithUnreadInput(t *testing.T) {
 // TestCloseUnblocksWrite closes towards a reader that stopped.
 func TestCloseUnblocksWrite(t *testing.T) {
 	eachShape(t, true, func(t *testing.T, p passed) {
-		result := fill(t, p)
+		result := fill(t, p, strings.Repeat("x", 1000))
 		require.NoError(t, p.stream.Close())
 		require.Equal(t, os.ErrClosed, <-result)
-		// A call that was left behind ends when the terminal moves on.
-		eventually(t, "no call left behind", func() bool {
-			fds := []unix.PollFd{{Fd: int32(p.far.fd), Events: unix.POLLIN}}
-			if n, _ := unix.Poll(fds, 0); n > 0 {
-				unix.Read(p.far.fd, make([]byte, 64<<10))
-			}
-			return !p.stream.Stuck()
-		})
+		drain(t, p.stream, p.far)
+	})
+}
+
+// drain reads until the terminal has taken what a call that was left behind
+// still writes.
+func drain(t *testing.T, s *stdio.Stream, far *end) {
+	t.Helper()
+	eventually(t, "no call left behind", func() bool {
+		fds := []unix.PollFd{{Fd: int32(far.fd), Events: unix.POLLIN}}
+		if n, _ := unix.Poll(fds, 0); n > 0 {
+			unix.Read(far.fd, make([]byte, 64<<10))
+		}
+		return !s.Stuck()
 	})
 }
 
@@ -275,7 +282,7 @@ func TestFlagsStay(t *testing.T) {
 				before := flagsOf(t, p.near.fd)
 				require.Equal(t, strings.Contains(shape.name, "nonblocking"), before&unix.O_NONBLOCK != 0)
 				if output {
-					fill(t, p)
+					fill(t, p, strings.Repeat("x", 1000))
 				} else {
 					go p.stream.Read(make([]byte, 10))
 					awaitReader(t)
@@ -328,7 +335,7 @@ func TestFlagsFlipped(t *testing.T) {
 // TestFlagsFlippedWriter is the same for a writer whose reader stopped.
 func TestFlagsFlippedWriter(t *testing.T) {
 	eachShape(t, true, func(t *testing.T, p passed) {
-		result := fill(t, p)
+		result := fill(t, p, strings.Repeat("x", 1000))
 		setNonblock(t, p.near.fd, flagsOf(t, p.near.fd)&unix.O_NONBLOCK == 0)
 		readSome(t, p.far.fd)
 		require.NoError(t, p.stream.Close())
