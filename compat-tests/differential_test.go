@@ -149,18 +149,24 @@ func client(args ...string) func(t *testing.T, m *Master) outcome {
 	}
 }
 
-// typed runs ssh on a terminal and types keys once "ready" was shown. What was shown from then on is the outcome.
+// typed runs ssh on a terminal and types keys once "ready" was shown and the terminal is raw. What was shown from then on
+// is the outcome.
 func typed(keys string, args ...string) func(t *testing.T, m *Master) outcome {
+	return typing((*Terminal).Ready, keys, args)
+}
+
+// typedCooked does so where the terminal stays as it is.
+func typedCooked(keys string, args ...string) func(t *testing.T, m *Master) outcome {
+	return typing(func(term *Terminal, t testing.TB) { term.Expect(t, "ready\r\n") }, keys, args)
+}
+
+func typing(ready func(*Terminal, testing.TB), keys string, args []string) func(t *testing.T, m *Master) outcome {
 	return func(t *testing.T, m *Master) outcome {
 		term := newTerminal(t)
 		before := term.State(t)
 		line := append([]string{"-c", `"$@"; echo "[code $?]"`, "sh"}, m.SSH(args...)...)
 		p := term.Start(t, nil, append([]string{"sh"}, line...)...)
-		if slices.Contains(args, "-T") {
-			term.Expect(t, "ready\r\n") // the terminal stays as it is
-		} else {
-			term.Ready(t)
-		}
+		ready(term, t)
 		term.Type(t, keys)
 		shown := term.Expect(t, "[code ") + term.Expect(t, "]")
 		p.Wait(t)

@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// persistent starts a master with that ControlPersist, which puts itself into the background once it is connected.
+// persistent starts a master with that ControlPersist in the background.
 func persistent(t *testing.T, m *Master, persist string) int {
 	t.Helper()
-	r := run(t, Command{Args: m.Command("-M", "-N", "-o", "ControlPersist="+persist, Target), Dir: m.Dir})
+	r, pid := m.Background(t, "-o", "ControlPersist="+persist)
 	require.Equal(t, Result{}, r)
-	pid := m.adopt(t)
+	require.NotZero(t, pid)
 	m.Server.StopListening()
 	return pid
 }
@@ -74,29 +75,29 @@ func TestControlPersist(t *testing.T) {
 			require.Equal(t, 6, session.Wait(t))
 			gone(t, pid)
 		},
-		"keeps no descriptor": func(t *testing.T, m *Master) {
-			extra, extraWrite, err := os.Pipe()
-			require.NoError(t, err)
-			defer extra.Close()
-			// run itself sees that both outputs end.
-			r := run(t, Command{
-				Args:  m.Command("-M", "-N", "-o", "ControlPersist=yes", Target),
-				Extra: []*os.File{extraWrite},
-			})
-			require.Equal(t, Result{}, r)
-			m.adopt(t)
-			require.NoError(t, extraWrite.Close())
-			require.NoError(t, extra.SetReadDeadline(soon()))
-			_, err = extra.Read(make([]byte, 1))
-			require.Error(t, err)
-			require.False(t, os.IsTimeout(err), "an extra descriptor is still open")
-		},
 	}
 	for name, behaviour := range behaviours {
 		t.Run(name, func(t *testing.T) {
 			forEachMaster(t, Setup{NotStarted: true, KeepOpen: true}, behaviour)
 		})
 	}
+}
+
+// ControlPersist alone puts the master into the background, without -f, and that one keeps no descriptor of its caller:
+// run sees both outputs end.
+func TestControlPersistNeedsNoDashF(t *testing.T) {
+	forEachMaster(t, Setup{NotStarted: true, KeepOpen: true}, func(t *testing.T, m *Master) {
+		extra, extraWrite, err := os.Pipe()
+		require.NoError(t, err)
+		defer extra.Close()
+		r := run(t, Command{Args: m.Command("-M", "-N", "-o", "ControlPersist=yes", Target), Extra: []*os.File{extraWrite}})
+		require.Equal(t, Result{}, r)
+		m.adopt(t)
+		require.NoError(t, extraWrite.Close())
+		require.NoError(t, extra.SetReadDeadline(soon()))
+		_, err = extra.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "an extra descriptor is still open")
+	})
 }
 
 // holds watches that the process stays for that time.

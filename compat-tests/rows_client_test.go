@@ -54,7 +54,7 @@ func terminalRows() []row {
 		{name: "a tilde inside a line", do: typed("a~.\r\x04", "-t", Target, far)},
 		{name: "-e none", do: typed("\r~.\r\x04", "-e", "none", "-t", Target, far)},
 		{name: "-e %", do: typed("\r%.", "-e", "%", "-t", Target, far)},
-		{name: "not a terminal's session", do: typed("~.\r\x04", "-T", Target, "echo ready; cat; exit 3")},
+		{name: "not a terminal's session", do: typedCooked("~.\r\x04", "-T", Target, "echo ready; cat; exit 3")},
 		{name: "far side hangs up", do: typed("x\r", "-t", Target, "echo ready; read x; kill -KILL $$")},
 	}
 }
