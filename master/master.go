@@ -67,7 +67,8 @@ func (m *Master) Start(ctx context.Context) error {
 	}
 	link, err := upstream.Dial(ctx, upstream.Options{
 		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
-		Log: m.log, Prompter: m.opts.Prompter, Version: m.opts.Version,
+		Log: m.log, Prompter: m.opts.Prompter, Stderr: m.opts.Stderr,
+		Version: m.opts.Version,
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 
@@ -22,6 +23,13 @@ type Prompter = prompt.Prompter
 
 // A Question is what a [Prompter] asks.
 type Question = prompt.Question
+
+// PromptOptions says where [NewPrompter] finds a person.
+type PromptOptions = prompt.Options
+
+// NewPrompter returns the Prompter that ssh(1)'s rules choose: the process's
+// own terminal, or the program of SSH_ASKPASS.
+func NewPrompter(o PromptOptions) Prompter { return prompt.New(o) }
 
 // What a [Prompter] returns when it has no answer.
 var (
@@ -49,6 +57,10 @@ type Options struct {
 	// Prompter answers questions while the master connects. Nil means that
 	// nobody can be asked.
 	Prompter Prompter
+
+	// Stderr gets, line by line and without control characters, what the
+	// host's banner and a ProxyCommand print. Nil logs it.
+	Stderr io.Writer
 
 	// Env is the master's environment, "NAME=value"; nil means the process's
 	// own. Dir is its folder; empty means the process's own.

@@ -65,8 +65,9 @@ func (c *command) runMaster(ctx context.Context) int {
 		return fail(err)
 	}
 	m, err := master.New(master.Options{
-		Host: host, Log: log.Logger,
-		Version: version,
+		Host: host, Log: log.Logger, Stderr: os.Stderr,
+		Prompter: master.NewPrompter(master.PromptOptions{Env: os.Environ(), Log: log.Logger}),
+		Version:  version,
 	})
 	if err != nil {
 		return fail(err)
