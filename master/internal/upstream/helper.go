@@ -41,7 +41,7 @@ func startHelper(argv []string, env []string, dir string, sock *os.File, say fun
 		return nil, fmt.Errorf("ProxyCommand: %w", err)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env, cmd.Dir = env, dir
+	cmd.Env, cmd.Dir = append([]string{}, env...), dir // nil would be our own environment
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = sock, sock, w
 	h := &helper{
 		cmd: cmd, group: !onTerminal(), errs: r, errDone: make(chan struct{}),

@@ -9,7 +9,7 @@ import (
 
 // Info describes a link at one moment, as -O conninfo and ~I show it.
 type Info struct {
-	Local, Remote net.Addr // of no network address when Proxied
+	Local, Remote net.Addr // of TCP, unless a ProxyCommand or a jump host carries the bytes
 	Proxied       bool     // reached through a ProxyCommand or a jump host
 	Started       time.Time
 	Age           time.Duration
@@ -42,8 +42,9 @@ func (l *Link) Info() Info {
 		PacketsIn:     l.wire.packetsIn.Load(),
 		PacketsOut:    l.wire.packetsOut.Load(),
 	}
-	_, direct := info.Remote.(*net.TCPAddr)
-	info.Proxied = !direct
+	_, network := info.Remote.(*net.TCPAddr)
+	_, helped := beneath[*proxied](l.wire.Conn)
+	info.Proxied = helped || !network
 	if c, ok := l.conn.(ssh.AlgorithmsConnMetadata); ok {
 		info.Algorithms = c.Algorithms()
 	}

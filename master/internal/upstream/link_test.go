@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
@@ -281,4 +285,78 @@ func TestCloseDeliversWhatWasSent(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	require.Len(t, <-received, len(data))
+}
+
+func TestUnreadRequestsHoldNobodyBack(t *testing.T) {
+	sshtest.NoLeaks(t)
+	flooded := make(chan struct{})
+	srv := sshtest.NewServer(t, sshtest.Handle(func(s *sshtest.Session) {
+		for range 100 {
+			_ = s.ExitStatus(0)
+		}
+		close(flooded)
+		<-s.Done()
+	}))
+	l := dial(t, optionsAt(t, srv, srv.Addr()))
+	_, reqs, err := l.OpenChannel(within(t), "session", nil)
+	require.NoError(t, err)
+	<-flooded // nobody reads them: the library has stopped
+	waiting := make(chan error)
+	go func() {
+		_, err := l.Ping(context.Background())
+		waiting <- err
+	}()
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, <-waiting, upstream.ErrClosed)
+	require.ErrorIs(t, l.Err(), upstream.ErrClosed)
+	ssh.DiscardRequests(reqs)
+}
+
+// A failing connection reads well until it is told with what error to end.
+type failingConn struct {
+	net.Conn
+	mu  sync.Mutex
+	err error
+}
+
+func (c *failingConn) fail(err error) {
+	c.mu.Lock()
+	c.err = err
+	c.mu.Unlock()
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *failingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && c.err != nil {
+		err = c.err
+	}
+	return n, err
+}
+
+func TestWordsOfTheEnd(t *testing.T) {
+	for _, tc := range []struct {
+		end  error
+		is   error
+		text string
+	}{
+		{errors.New(`ssh: disconnect, reason 2: "Too much\n\x1b[2J"`), upstream.ErrRemoteClosed, `Received disconnect from 127.0.0.1 port 22:2: Too much??[2J`},
+		{io.EOF, upstream.ErrRemoteClosed, "Connection to 127.0.0.1 closed by remote host."},
+		{syscall.EHOSTUNREACH, upstream.ErrRemoteClosed, "Connection to 127.0.0.1 lost: No route to host"},
+		{syscall.ETIMEDOUT, upstream.ErrTimeout, "Timeout, server 127.0.0.1 not responding."},
+		{errors.New("ssh: \x07odd"), upstream.ErrRemoteClosed, "Connection to 127.0.0.1 lost: ?odd"},
+	} {
+		ours, theirs := sshtest.Pipe(t)
+		srv := sshtest.NewServerOn(t, theirs)
+		o := optionsAt(t, srv, "127.0.0.1:22")
+		nc := &failingConn{Conn: ours}
+		o.Connect = func(context.Context) (net.Conn, error) { return nc, nil }
+		l := dial(t, o)
+		require.True(t, l.Info().Proxied)
+		nc.fail(tc.end)
+		require.ErrorIs(t, ended(t, l), tc.is)
+		require.Equal(t, tc.text, l.Err().Error())
+	}
 }

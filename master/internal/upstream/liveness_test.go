@@ -110,11 +110,11 @@ func TestAnyByteIsASignOfLife(t *testing.T) {
 	release := srv.Hold("keepalive@openssh.com")
 	defer release()
 	o := optionsAt(t, srv, srv.Addr())
-	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = 5*interval, 0
+	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = 3*interval, 0
 	l := dial(t, o)
 	ch := session(t, l)
 	one := make([]byte, 1)
-	for end := time.Now().Add(12 * interval); time.Now().Before(end); time.Sleep(interval / 10) {
+	for end := time.Now().Add(7 * interval); time.Now().Before(end); time.Sleep(interval / 10) {
 		_, err := ch.Write(one)
 		require.NoError(t, err)
 		_, err = ch.Read(one)

@@ -15,10 +15,10 @@ func (g *login) failure(err error) error {
 	_ = g.wire.Close()
 	stage := g.reached()
 	text := g.describe(stage, err)
-	if p, ok := g.wire.Conn.(*proxied); ok && g.ctx.Err() == nil {
+	if p, ok := beneath[*proxied](g.wire.Conn); ok && stage <= Keyed && g.ctx.Err() == nil {
 		if failed := p.helper.failure(); failed != nil {
-			text += " (" + failed.Error() + ")"
-			err = errors.Join(err, failed)
+			text = fmt.Sprintf("ssh: connect to host %s port %d: %v", g.Host.HostName, g.Host.Port, failed)
+			err = errors.Join(failed, err)
 		}
 	}
 	return &DialError{stage, text, err}

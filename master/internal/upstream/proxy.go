@@ -24,6 +24,9 @@ func (p *proxied) Close() error {
 	return err
 }
 
+// NetConn returns the connection to or from the helper.
+func (p *proxied) NetConn() net.Conn { return p.Conn }
+
 // CloseWrite ends the helper's input.
 func (p *proxied) CloseWrite() error {
 	half, ok := p.Conn.(interface{ CloseWrite() error })

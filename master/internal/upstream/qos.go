@@ -11,9 +11,9 @@ import (
 
 // SetInteractive marks the link's packets with the IPQoS of interactive or of
 // bulk traffic. A new link is bulk, as a master without a session of its own is
-// in ssh(1). It does nothing for a link that is not a TCP connection of ours.
+// in ssh(1). It does nothing for a link whose TCP connection is not ours.
 func (l *Link) SetInteractive(on bool) error {
-	tc, ok := l.wire.Conn.(*net.TCPConn)
+	tc, ok := beneath[*net.TCPConn](l.wire.Conn)
 	if !ok {
 		return nil
 	}

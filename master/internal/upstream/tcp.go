@@ -46,7 +46,7 @@ func (d *dialer) tcpOnce(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var last error
+	var failed error
 	for _, local := range locals {
 		nd := net.Dialer{KeepAliveConfig: d.probes(), LocalAddr: local}
 		if !d.Host.TCPKeepAlive {
@@ -57,9 +57,12 @@ func (d *dialer) tcpOnce(ctx context.Context) (net.Conn, error) {
 			d.tune(nc)
 			return nc, nil
 		}
-		last = err
+		var mismatch *net.AddrError // the host has no address of that family
+		if failed == nil || errors.As(failed, &mismatch) {
+			failed = err
+		}
 	}
-	return nil, last
+	return nil, failed
 }
 
 // probes is TCPKeepAlive at the system's own intervals, as ssh(1) has it.

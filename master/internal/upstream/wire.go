@@ -123,3 +123,18 @@ func (w *wire) finish() bool {
 	half, ok := w.Conn.(interface{ CloseWrite() error })
 	return ok && half.CloseWrite() == nil
 }
+
+// beneath returns the connection of type T that nc is or is wrapped around, as
+// far as wrappers tell by a NetConn method.
+func beneath[T net.Conn](nc net.Conn) (found T, ok bool) {
+	for {
+		if found, ok = nc.(T); ok {
+			return found, true
+		}
+		wrapper, wraps := nc.(interface{ NetConn() net.Conn })
+		if !wraps {
+			return found, false
+		}
+		nc = wrapper.NetConn()
+	}
+}
