@@ -1,15 +1,10 @@
 package control
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 )
-
-// errPeerUnknown is the answer of a system that cannot tell who connected.
-// Whoever cannot be told is refused.
-var errPeerUnknown = errors.New("this system does not tell who connected")
 
 // checkPeer admits the user who runs the master, and root. Everybody else has
 // no business here, whatever the mode of the socket says.

@@ -2,7 +2,14 @@
 
 package control
 
-import "net"
+import (
+	"errors"
+	"net"
+)
+
+// errPeerUnknown is the answer of a system that cannot tell who connected.
+// Whoever cannot be told is refused.
+var errPeerUnknown = errors.New("this system does not tell who connected")
 
 // peerUID refuses: an unknown peer must not be taken for a friend.
 func peerUID(*net.UnixConn) (int, error) { return 0, errPeerUnknown }
