@@ -181,7 +181,7 @@ func TestConnectTimeoutWaitsForPeople(t *testing.T) {
 	srv := sshtest.NewServer(t)
 	o := optionsAt(t, srv, srv.Addr())
 	o.Host.ConnectTimeout = 2 * time.Second
-	o.Verifier = trust{srv.HostKey(), func(context.Context) error {
+	o.Verifier = trust{key: srv.HostKey(), check: func(context.Context) error {
 		time.Sleep(o.Host.ConnectTimeout + 100*time.Millisecond) // a person thinks
 		return nil
 	}}
@@ -198,7 +198,7 @@ func TestCancelled(t *testing.T) {
 
 	ctx, cancel = context.WithCancel(t.Context())
 	o = optionsAt(t, srv, srv.Addr())
-	o.Verifier = trust{srv.HostKey(), func(ctx context.Context) error {
+	o.Verifier = trust{key: srv.HostKey(), check: func(ctx context.Context) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
@@ -232,6 +232,17 @@ func TestNoCommonAlgorithm(t *testing.T) {
 	require.Contains(t, err.Error(), "no matching key exchange method found. Their offer: diffie-hellman-group14-sha1; ours: curve25519-sha256")
 }
 
+func TestNoCommonCipherOrHostKey(t *testing.T) {
+	srv := sshtest.NewServer(t, sshtest.Configure(func(c *ssh.ServerConfig) { c.Ciphers = []string{"aes128-ctr"} }))
+	o := optionsAt(t, srv, srv.Addr())
+	o.Host.Ciphers = []string{"aes256-gcm@openssh.com"}
+	require.Contains(t, failing(t, within(t), o).Error(), "no matching cipher found. Their offer: aes128-ctr; ours: aes256-gcm@openssh.com")
+
+	o.Host.Ciphers = nil
+	o.Verifier = trust{key: srv.HostKey(), algorithms: []string{"rsa-sha2-512", "sk-ssh-ed25519@openssh.com"}}
+	require.Contains(t, failing(t, within(t), o).Error(), "no matching host key type found. Their offer: ssh-ed25519; ours: rsa-sha2-512,sk-ssh-ed25519@openssh.com")
+}
+
 func TestAlgorithmsNotImplemented(t *testing.T) {
 	srv := sshtest.NewServer(t)
 	o := optionsAt(t, srv, srv.Addr())
@@ -261,7 +272,7 @@ func TestCipherOrder(t *testing.T) {
 func TestHostKeyRefused(t *testing.T) {
 	srv := sshtest.NewServer(t)
 	o := optionsAt(t, srv, srv.Addr())
-	o.Verifier = trust{srv.HostKey(), func(context.Context) error { return errors.New("never seen") }}
+	o.Verifier = trust{key: srv.HostKey(), check: func(context.Context) error { return errors.New("never seen") }}
 	err := failing(t, within(t), o)
 	require.Equal(t, upstream.Verified, err.Stage)
 	require.Equal(t, "Host key verification failed: never seen", err.Error())

@@ -47,7 +47,7 @@ func TestServerRekeysUnderLoad(t *testing.T) {
 	}))
 	checks := 0
 	o := optionsAt(t, srv, srv.Addr())
-	o.Verifier = trust{srv.HostKey(), func(context.Context) error { checks++; return nil }}
+	o.Verifier = trust{key: srv.HostKey(), check: func(context.Context) error { checks++; return nil }}
 	l := dial(t, o)
 	data := make([]byte, 4<<20)
 	_, _ = rand.Read(data)

@@ -98,7 +98,7 @@ func TestStuckWriteWithoutKeepalive(t *testing.T) {
 	o := optionsAt(t, srv, relay.Addr())
 	o.WriteTimeout = 2 * interval
 	l := dial(t, o)
-	writers := flood(t, l, 8)
+	writers := flood(t, l, 16) // more than the buffers on the way can hold
 	relay.Freeze()
 	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout)
 	writers.Wait()

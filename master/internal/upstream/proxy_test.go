@@ -1,13 +1,16 @@
 package upstream_test
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
 	"sshmaster/master/internal/sshtest"
@@ -139,4 +142,18 @@ func TestProxyUseFdpass(t *testing.T) {
 	require.Contains(t, failing(t, within(t), o).Error(), "ProxyCommand ended with exit status 0")
 	o.Host.ProxyCommand = "echo nothing"
 	require.Contains(t, failing(t, within(t), o).Error(), "ProxyCommand")
+}
+
+// On a terminal a ProxyCommand may have to ask for a password there, so it runs
+// in our process group and is ended alone.
+func TestProxyCommandOnATerminal(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, "-test.run=^(TestProxyCommand|TestProxyCommandFails|TestSilentProxyCommand)$", "-test.v")
+	tty, err := pty.Start(cmd)
+	require.NoError(t, err)
+	defer func() { _ = tty.Close() }()
+	out, _ := io.ReadAll(tty) // ends in EIO
+	require.NoError(t, cmd.Wait(), string(out))
+	require.Contains(t, string(out), "--- PASS: TestProxyCommand ")
 }
