@@ -112,13 +112,17 @@ func (a *Auth) Close() error {
 func (a *Auth) AuthCallback(ctx context.Context) ssh.ClientAuthCallback {
 	return func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		a.settle(ctx, c)
-		if a.stop != nil {
-			return nil, a.stop
+		var next ssh.AuthMethod
+		if a.stop == nil && ctx.Err() == nil {
+			next = a.next(ctx)
 		}
-		if ctx.Err() != nil {
+		switch {
+		case a.stop != nil:
+			return nil, a.stop
+		case ctx.Err() != nil:
 			return a.lastGasp(ctx)
 		}
-		return a.next(ctx), nil
+		return next, nil
 	}
 }
 
@@ -152,10 +156,10 @@ func (a *Auth) next(ctx context.Context) ssh.AuthMethod {
 			a.last = at
 			return at.method()
 		}
-		delete(a.methods, name)
 		if a.stop != nil || ctx.Err() != nil {
-			break
+			return nil
 		}
+		delete(a.methods, name)
 	}
 	a.log.Debug("No more authentication methods to try.")
 	a.ended = true

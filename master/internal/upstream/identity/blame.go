@@ -26,6 +26,7 @@ const (
 	rankPassword
 	rankFile
 	rankToken
+	rankLocked
 	rankRestricted
 	rankNobody
 	rankAlgorithm

@@ -102,7 +102,7 @@ func (a *Auth) refused(err error) error {
 	if !known || b.rank == rankAgentAbsent && a.keys.offered > 0 {
 		b.cause, b.remedy = a.summary()
 	}
-	if (b.rank == rankNobody || b.rank == rankRestricted) && a.keys.offered > 0 {
+	if (b.rank == rankNobody || b.rank == rankRestricted) && a.takesKeys() {
 		cause, _ := a.summary()
 		b.cause = cause + ", and " + b.cause
 	}
@@ -112,16 +112,23 @@ func (a *Auth) refused(err error) error {
 // summary says in general why nothing was left to try.
 func (a *Auth) summary() (cause, remedy string) {
 	switch {
-	case a.keys.offered > 0:
-		return "the host accepted none of " + count(a.keys.offered, "key"),
-			"add the right public key to authorized_keys there (ssh-copy-id)"
-	case a.c.PubkeyAuthentication && slices.Contains(a.allowed, methodPublicKey):
+	case a.keys.offered == 1:
+		return "the host does not accept the key offered", "add its public half to authorized_keys there (ssh-copy-id)"
+	case a.keys.offered > 1:
+		return "the host accepts none of the " + count(a.keys.offered, "key") + " offered",
+			"add the right public half to authorized_keys there (ssh-copy-id)"
+	case a.takesKeys():
 		return "there is no key to offer", "name one with IdentityFile, or load it into ssh-agent (ssh-add)"
 	case a.anyKnown():
 		return "what the host takes is switched off or not preferred here",
 			"look at PreferredAuthentications and the ...Authentication options"
 	}
 	return "the host takes no method that works here", "use ssh itself for this host"
+}
+
+// takesKeys says whether keys could have done it.
+func (a *Auth) takesKeys() bool {
+	return a.c.PubkeyAuthentication && (a.keys.offered > 0 || slices.Contains(a.allowed, methodPublicKey))
 }
 
 // anyKnown says whether the host takes a method that exists here.

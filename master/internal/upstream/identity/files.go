@@ -25,6 +25,9 @@ func (r *keyring) certificates() []*key {
 // use.
 func (r *keyring) certificate(file, path string) *key {
 	public, _, err := readPublic(expandHome(file, r.a.c.Home))
+	if err != nil && path != "" && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		r.a.log.Debug("certificate " + file + ": " + err.Error())
 		if path == "" {

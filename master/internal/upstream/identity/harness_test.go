@@ -47,10 +47,10 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// keygen runs ssh-keygen in folder.
+// keygen runs ssh-keygen in folder, with passphrases that are quick to try.
 func keygen(t *testing.T, folder string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(program(t, "ssh-keygen"), append([]string{"-q"}, args...)...)
+	cmd := exec.Command(program(t, "ssh-keygen"), append([]string{"-q", "-a", "1"}, args...)...)
 	cmd.Dir = folder
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "ssh-keygen %q: %s", args, out)
@@ -85,7 +85,13 @@ type host func(t *testing.T) net.Conn
 func newSSHD(t *testing.T, options string, authorized ...string) host {
 	command := sshdCommand(t, options, authorized...)
 	return func(t *testing.T) net.Conn {
-		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		syscall.ForkLock.RLock() // no other process inherits the pair
+		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		if err == nil {
+			syscall.CloseOnExec(fds[0])
+			syscall.CloseOnExec(fds[1])
+		}
+		syscall.ForkLock.RUnlock()
 		require.NoError(t, err)
 		near, far := os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
 		conn, err := net.FileConn(near)

@@ -36,5 +36,5 @@ func opensshPublic(file []byte) (ssh.PublicKey, error) {
 	if header.Keys != 1 {
 		return nil, errors.New("the file holds several keys")
 	}
-	return ssh.ParsePublicKey(header.Public)
+	return ssh.ParsePublicKey(bytes.Clone(header.Public)) // a key keeps its bytes
 }

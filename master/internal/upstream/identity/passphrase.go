@@ -107,7 +107,7 @@ func (r *keyring) notLoaded(k *key, err error) {
 			remedy: "try again, or load the key into ssh-agent (ssh-add " + k.name + ")"})
 	case errors.Is(err, prompt.ErrNoPrompt):
 		r.a.log.Debug("key " + k.name + " is encrypted and nobody can be asked for its passphrase")
-		r.a.blame(blame{rank: rankNobody,
+		r.a.blame(blame{rank: rankLocked,
 			cause:  "key " + k.name + " is encrypted and nobody can be asked for its passphrase",
 			remedy: "load it into ssh-agent (ssh-add " + k.name + ")"})
 	case errors.Is(err, errLocked):

@@ -18,7 +18,7 @@ import (
 )
 
 // maxIterations bounds the work that a key file may ask for.
-const maxIterations = 10_000_000
+const maxIterations = 1_000_000
 
 // The object identifiers of RFC 8018 that OpenSSL writes.
 var (

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -60,7 +61,11 @@ func (r *keyring) fileSign(ctx context.Context, k *key, data []byte, algorithm s
 		return nil, err
 	}
 	if k.public != nil && !same(signer.PublicKey(), k.plain()) {
-		return nil, fmt.Errorf("private key %s does not match its public half: make %s.pub anew (ssh-keygen -y)", k.name, k.name)
+		b := blame{rank: rankFile,
+			cause:  "private key " + k.name + " does not match its public half",
+			remedy: "make " + k.name + ".pub anew (ssh-keygen -y)"}
+		r.a.blame(b)
+		return nil, errors.New(b.cause)
 	}
 	return signer.SignWithAlgorithm(nil, data, algorithm)
 }
