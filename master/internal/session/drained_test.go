@@ -15,7 +15,7 @@ func awaitDrained(t *testing.T, w *os.File) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		left := -1
-		raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.FIONREAD) })
+		raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
 		return left == 0
 	}, patience, tick)
 }
