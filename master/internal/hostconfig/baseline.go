@@ -26,7 +26,7 @@ type program struct {
 
 // of returns the baseline of c's ssh, nil when that ssh cannot say. A nil
 // Baselines asks each time.
-func (b *Baselines) of(ctx context.Context, c sshCommand, log *slog.Logger) map[string][]string {
+func (b *Baselines) of(ctx context.Context, c sshCommand) map[string][]string {
 	info, err := os.Stat(c.path)
 	if err != nil {
 		return nil
@@ -41,7 +41,7 @@ func (b *Baselines) of(ctx context.Context, c sshCommand, log *slog.Logger) map[
 	}
 	raw, err := c.print(ctx, []string{"-F", "none"}, "x")
 	if err != nil {
-		log.LogAttrs(ctx, slog.LevelDebug, "ssh's own defaults are unknown", slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelDebug, "ssh's own defaults are unknown", slog.Any("error", err))
 		return nil
 	}
 	if b != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -35,8 +36,19 @@ func (h *Host) decode(log *slog.Logger) error {
 			return err
 		}
 	}
-	h.dropFalseDynamic()
+	h.LogLevel = levelName(h.LogLevel)
 	return nil
+}
+
+// levelName returns a LogLevel by one of its names: ssh prints SILENT for QUIET.
+func levelName(s string) string {
+	switch s = strings.ToUpper(s); s {
+	case "SILENT":
+		return "QUIET"
+	case "DEBUG1":
+		return "DEBUG"
+	}
+	return s
 }
 
 // decodeOne sets one field.

@@ -4,12 +4,8 @@ import "strings"
 
 // joinedFiles takes apart a list of file names that ssh printed with spaces
 // between and without quotes. Names may hold spaces themselves: words are
-// joined again where that gives a file that exists, the longest first. "none"
-// is no file.
+// joined again where that gives a file that exists, the longest first.
 func joinedFiles(value string, exists func(string) bool) []string {
-	if strings.EqualFold(value, "none") {
-		return nil
-	}
 	words := strings.Split(value, " ")
 	var files []string
 	for len(words) > 0 {

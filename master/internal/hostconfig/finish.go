@@ -96,7 +96,10 @@ func (h *Host) resolveAgents(x *surroundings) {
 // splitFiles takes the lists of files apart that ssh joined.
 func (h *Host) splitFiles(x *surroundings) {
 	for _, list := range []*[]string{&h.UserKnownHostsFile, &h.GlobalKnownHostsFile, &h.RevokedHostKeys} {
-		if len(*list) == 1 && !x.quoted {
+		switch {
+		case len(*list) == 1 && strings.EqualFold((*list)[0], "none"):
+			*list = nil
+		case len(*list) == 1 && !x.quoted:
 			*list = joinedFiles((*list)[0], x.exists)
 		}
 	}

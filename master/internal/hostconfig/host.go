@@ -103,7 +103,7 @@ type Host struct {
 	ForwardX11Trusted     bool
 	ForwardX11Timeout     time.Duration `unit:"s"` // 0 is without limit
 	XAuthLocation         string
-	Tunnel                string `oneof:"no yes point-to-point ethernet"`
+	Tunnel                string `oneof:"no point-to-point ethernet"`
 	TunnelDevice          string
 
 	// The control socket.

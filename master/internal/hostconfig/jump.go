@@ -132,7 +132,7 @@ func jumpCommand(hops []Jump, ssh, config, level string) string {
 // verbosity returns the -v flags that give a LogLevel.
 func verbosity(level string) string {
 	switch level {
-	case "DEBUG", "DEBUG1":
+	case "DEBUG":
 		return "-v"
 	case "DEBUG2":
 		return "-vv"

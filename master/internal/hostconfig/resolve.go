@@ -61,7 +61,7 @@ func Resolve(ctx context.Context, q Query) (*Host, error) {
 	if err != nil {
 		err = x.standIn(h)
 	} else {
-		err = x.ask(ctx, h, sshCommand{path: ssh, dir: x.dir, env: x.env}, q.Baselines)
+		err = x.ask(ctx, h, sshCommand{path: ssh, dir: x.dir, env: x.env, log: x.log}, q.Baselines)
 	}
 	if err != nil {
 		return nil, err
@@ -115,10 +115,11 @@ func (x *surroundings) ask(ctx context.Context, h *Host, c sshCommand, known *Ba
 	if h.Raw, err = c.print(ctx, args, x.query.Destination); err != nil {
 		return err
 	}
-	h.base = known.of(ctx, c, x.log)
+	h.base = known.of(ctx, c)
 	if err := h.decode(x.log); err != nil {
 		return err
 	}
+	h.dropFalseDynamic()
 	if !h.needsHash() {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/exec"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type sshCommand struct {
 	path string
 	dir  string
 	env  environ
+	log  *slog.Logger
 }
 
 // print returns what `ssh -G args -- destination` prints, split. It ends with
@@ -51,6 +53,9 @@ func (c sshCommand) print(ctx context.Context, args []string, destination string
 		return nil, fmt.Errorf("hostconfig: ssh -G %s printed more than %d bytes", destination, maxOutput)
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return nil, &SSHError{Message: sshMessage(said.String()), Err: err}
+	}
+	if text := sshMessage(said.String()); text != "" {
+		c.log.LogAttrs(ctx, slog.LevelDebug, "ssh -G said", slog.String("text", text))
 	}
 	raw, err := splitLines(out.String())
 	if err == nil && raw["hostname"] == nil {

@@ -29,7 +29,8 @@ func (x *surroundings) standIn(h *Host) error {
 		return err
 	}
 	for _, file := range r.files() {
-		if err := r.readFile(file, r.sshDir(file), true, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := r.readFile(file, r.sshDir(file), true, 0)
+		if err != nil && (!errors.Is(err, fs.ErrNotExist) || hasArg(x.args, 'F')) {
 			return err
 		}
 	}

@@ -68,6 +68,10 @@ func (r *reader) readArgs() error {
 			if value == "" {
 				value = a.value
 			}
+			if a.opt == 'i' && !r.exists(value) {
+				r.warn("identity file %s of -i does not exist", value)
+				continue
+			}
 			if err := r.add(k.key, []string{value}); err != nil {
 				return fmt.Errorf("hostconfig: -%c %s %w", a.opt, printable(a.value), err)
 			}

@@ -59,7 +59,7 @@ func (r *reader) add(key string, words []string) error {
 		return nil
 	}
 	// Of these two, whichever comes first rules the other out.
-	if key == "proxyjump" && r.raw["proxycommand"] != nil || key == "proxycommand" && r.raw["proxyjump"] != nil {
+	if key == "proxyjump" && r.raw["proxycommand"] != nil || key == "proxycommand" && r.first("proxyjump", "none") != "none" {
 		return nil
 	}
 	switch f := hostFields[key]; {
@@ -68,6 +68,8 @@ func (r *reader) add(key string, words []string) error {
 	case key == "ignoreunknown":
 		r.unknown = strings.Split(strings.ToLower(words[0]), ",")
 		r.raw[key] = words[:1]
+	case key == "tunnel" && words[0] == "yes":
+		r.raw[key] = []string{"point-to-point"}
 	default:
 		r.raw[key] = []string{strings.Join(words, " ")}
 	}
@@ -98,14 +100,11 @@ func printedForward(key string, words []string) (string, error) {
 	return strings.Join(words, " "), nil
 }
 
-// printedEnd returns one end in brackets: host:port, [host]:port, host/port,
-// port or path.
+// printedEnd returns one end as ssh prints it: host:port gets brackets; a port,
+// and what holds a slash and so is a path, stays.
 func printedEnd(end string) string {
-	if strings.HasPrefix(end, "/") || strings.HasPrefix(end, "[") {
-		return end
-	}
-	at := strings.LastIndexAny(end, ":/")
-	if at < 0 {
+	at := strings.LastIndexByte(end, ':')
+	if at < 0 || strings.HasPrefix(end, "[") || strings.Contains(end, "/") {
 		return end
 	}
 	return "[" + end[:at] + "]:" + end[at+1:]
