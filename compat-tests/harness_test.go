@@ -126,10 +126,15 @@ func plainSSHMaster(t testing.TB) string {
 	return plainBinary.get(t, "ssh-master", "sshmaster/cmd/ssh-master")
 }
 
-// eventually polls until ok is true.
+// eventually polls until ok is true. Unlike require.Eventually it does so on the test's own goroutine, so that ok may
+// use require.
 func eventually(t testing.TB, ok func() bool, what string, args ...any) {
 	t.Helper()
-	require.Eventually(t, ok, patience, 5*time.Millisecond, append([]any{what}, args...)...)
+	for deadline := soon(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			require.FailNow(t, fmt.Sprintf(what, args...))
+		}
+	}
 }
 
 // exists tells whether something has that name, a dangling socket or symbolic link too.

@@ -27,7 +27,11 @@ func commandRows() []row {
 		{name: "verbose check", do: client("-O", "check", Target)},
 		{name: "-O check with options of a session", do: client("-t", "-A", "-O", "check", Target, "ignored")},
 		{name: "-O proxy, refused by a wrong word", do: client("-O", "dance", Target)},
-		{name: "subsystem refused", do: client("-s", Target, "no-such-subsystem")},
+		{
+			name: "subsystem refused", do: client("-s", Target, "no-such-subsystem"),
+			more: map[string]string{"stderr": "it tells the refusal, which stock puts into a channel that it closes before it is read"},
+			want: outcome{"code": "255", "stderr": "subsystem request failed\r\n"},
+		},
 		{name: "subsystem sftp, closed at once", do: client("-s", Target, "sftp")},
 		{name: "signalled", do: client(Target, "kill -HUP $$")},
 		{name: "quiet", do: client("-q", Target, "exit 255")},

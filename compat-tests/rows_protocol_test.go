@@ -145,7 +145,11 @@ func requestRows() []row {
 		{name: "environment entry cut short", do: greeted(sends(frame(body(newSession(1, "true")[4:]), uint32(99), "x")))},
 		{name: "environment with a NUL", do: greeted(sends(newSession(1, "true", "CT_A=a\x00b")))},
 		{name: "4,097 variables", do: one(newSession(1, `echo ran`, many...), "")},
-		{name: "unknown subsystem", do: one(with(0, 0, 0, 1, "no-such-subsystem"), "")},
+		{
+			name: "unknown subsystem", do: one(with(0, 0, 0, 1, "no-such-subsystem"), ""),
+			more: map[string]string{"replies": "it tells the refusal, which stock puts into a channel that it closes before it is read"},
+			want: outcome{"replies": "80000006 1 SESSION1\nclosed\nstdout \"\"\nstderr \"subsystem request failed\\r\\n\""},
+		},
 		{
 			name: "terminal without one", do: one(with(1, 0, 0, 0, "stty size; tty >/dev/null && echo tty; echo $TERM"), ""),
 			more: map[string]string{"replies": "the far terminal keeps its own modes where stock turns all of them off, so that lines end in CR LF"},
@@ -225,7 +229,7 @@ func descriptorRows() []row {
 			p.drop()
 			c.hearAll()
 		})},
-		{name: "frame and first descriptor in one burst", do: greeted(func(c *conversation) {
+		{name: "descriptor beside the frame", more: map[string]string{"replies": "it tells the reason before it closes"}, do: greeted(func(c *conversation) {
 			p := newPipes(c.t)
 			require.NoError(c.t, c.sendBeside(append(newSession(1, "exit 9"), 0), p.passed[0]))
 			p.drop()
