@@ -11,7 +11,8 @@ import (
 var ErrNoInfo = errors.New("muxproto: the master does not offer information")
 
 // Alive asks for the process id of the master, as `ssh -O check`. Slaves with a
-// terminal send that process SIGWINCH when the terminal's size changed.
+// terminal send that process SIGWINCH when the terminal's size changed. ssh
+// takes 0 for a failure, it is returned as it came here.
 func (c *Client) Alive(ctx context.Context) (pid uint32, err error) {
 	const op = "alive check"
 	reply, err := c.call(ctx, op, func(id uint32) Message { return &AliveCheck{RequestID: id} })

@@ -72,6 +72,7 @@ func (k *talk) save(request string) {
 // TestRecordReplies asks a stock master for everything it has an answer to.
 // With -update its answers become the golden frames.
 func TestRecordReplies(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "PermitTTY no")
 	socket := s.master(t, "ctl", "-M")
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

@@ -52,6 +52,7 @@ var invocations = []struct {
 // TestRecordRequests lets stock programs talk to a fake master. What they send
 // must decode and encode again; with -update it becomes the golden frames.
 func TestRecordRequests(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	config := filepath.Join(dir, "config")
 	// A client that does not like the fake master must not get anywhere.
