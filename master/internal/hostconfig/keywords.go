@@ -84,7 +84,7 @@ var Keywords = []Keyword{
 	{Name: "RevokedHostKeys"},
 	{Name: "KnownHostsCommand"},
 	{Name: "CheckHostIP"},
-	{Name: "UpdateHostKeys", Policy: Ignored, Why: "known_hosts learns the key that was used and no other"},
+	{Name: "UpdateHostKeys"},
 	{Name: "VerifyHostKeyDNS", Policy: Warned, Why: "DNS is not asked for host keys: treated as no", When: func(h *Host) bool { return h.VerifyHostKeyDNS != "no" }},
 	{Name: "FingerprintHash"},
 	{Name: "VisualHostKey", Policy: Ignored, Why: "no picture of the key is drawn"},
