@@ -53,6 +53,9 @@ func (s *slave) proxy(ctx context.Context, m *muxproto.Proxy) error {
 	if err := s.reply(&muxproto.ProxyReply{RequestID: m.RequestID}); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.proxied = true
+	s.mu.Unlock()
 	if err := s.srv.cfg.Proxy(ctx, s.conn); err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}

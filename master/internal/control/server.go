@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sshmaster/master/internal/session"
@@ -59,6 +58,11 @@ type Config struct {
 	// Info gives the texts of -O conninfo and -O channels.
 	Info func(name string) (text string, ok bool)
 
+	// Numbers numbers channels; nil for numbers of the server's own. Carried
+	// lists those that belong to no slave.
+	Numbers *Numbers
+	Carried func() []ChannelLine
+
 	// Proxy serves a slave that asked for PROXY, until it leaves.
 	Proxy func(ctx context.Context, conn *muxproto.Conn) error
 
@@ -97,7 +101,7 @@ type Server struct {
 	end context.CancelFunc
 
 	serving sync.WaitGroup // counts slaves
-	lastID  atomic.Uint32  // of a session
+	numbers *Numbers
 
 	mu     sync.Mutex
 	slaves map[*slave]struct{}
@@ -107,7 +111,10 @@ type Server struct {
 // New returns a server that has no slaves yet.
 func New(cfg Config) *Server {
 	ctx, end := context.WithCancel(context.Background())
-	return &Server{cfg: cfg, ctx: ctx, end: end, slaves: make(map[*slave]struct{})}
+	if cfg.Numbers == nil {
+		cfg.Numbers = new(Numbers)
+	}
+	return &Server{cfg: cfg, ctx: ctx, end: end, numbers: cfg.Numbers, slaves: make(map[*slave]struct{})}
 }
 
 // Serve admits slaves until l is closed; those that it admitted stay.
@@ -128,10 +135,11 @@ func (s *Server) admit(conn *net.UnixConn) {
 		conn.Close()
 		return
 	}
-	v := &slave{srv: s, conn: muxproto.NewConn(conn), log: s.cfg.Log}
+	v := &slave{srv: s, conn: muxproto.NewConn(conn), log: s.cfg.Log, number: s.numbers.Take()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		s.numbers.Free(v.number)
 		conn.Close()
 		return
 	}
@@ -148,6 +156,7 @@ func (s *Server) forget(v *slave) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.slaves, v)
+	s.numbers.Free(v.number)
 }
 
 // Close cuts every slave off without an exit message, as when the link is
@@ -174,6 +183,3 @@ func (s *Server) Resize() {
 		}
 	}
 }
-
-// nextID numbers a session; slaves only compare the number.
-func (s *Server) nextID() uint32 { return s.lastID.Add(1) }

@@ -43,13 +43,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
-	id := s.srv.nextID()
-	if err := s.reply(&muxproto.SessionOpened{RequestID: m.RequestID, SessionID: id}); err != nil {
-		ses.Close()
-		return err
-	}
-	s.board(ses, func() { ses.Run(&reporter{s, id}) })
-	return nil
+	return s.board(m.RequestID, ses, func(id uint32) { ses.Run(&reporter{s, id}) })
 }
 
 // sessionRequest is what the slave asked for, less what this master's
@@ -104,12 +98,7 @@ func (s *slave) newStdioForward(ctx context.Context, m *muxproto.NewStdioForward
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
-	if err := s.reply(&muxproto.SessionOpened{RequestID: m.RequestID, SessionID: s.srv.nextID()}); err != nil {
-		fwd.Close()
-		return err
-	}
-	s.board(fwd, fwd.Run)
-	return nil
+	return s.board(m.RequestID, fwd, func(uint32) { fwd.Run() })
 }
 
 func stdioQuestion(t session.Target) string {

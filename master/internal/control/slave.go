@@ -16,9 +16,13 @@ type slave struct {
 	conn *muxproto.Conn
 	log  *slog.Logger
 
-	mu        sync.Mutex
-	passenger passenger // what runs with this slave's descriptors, or nil
-	running   sync.WaitGroup
+	number  int            // in the list of channels
+	running sync.WaitGroup // counts the passenger, at most one
+
+	mu              sync.Mutex
+	passenger       passenger // what runs with this slave's descriptors, or nil
+	passengerNumber int
+	proxied         bool // the slave speaks SSH itself
 }
 
 // A passenger is what runs with descriptors that a slave passed.
@@ -110,16 +114,24 @@ func (s *slave) current() passenger {
 	return s.passenger
 }
 
-// board makes p the passenger of this slave and runs it until it ends, which
-// ends the connection as well.
-func (s *slave) board(p passenger, run func()) {
+// board makes p the passenger of this slave, tells the slave its number, and
+// runs it until it ends, which ends the connection as well.
+func (s *slave) board(request uint32, p passenger, run func(id uint32)) error {
+	number := s.srv.numbers.Take()
+	if err := s.reply(&muxproto.SessionOpened{RequestID: request, SessionID: uint32(number)}); err != nil {
+		s.srv.numbers.Free(number)
+		p.Close()
+		return err
+	}
 	s.mu.Lock()
-	s.passenger = p
+	s.passenger, s.passengerNumber = p, number
 	s.mu.Unlock()
 	end := s.srv.cfg.Busy()
 	s.running.Go(func() {
 		defer end()
-		run()
+		defer s.srv.numbers.Free(number)
+		run(uint32(number))
 		s.conn.Close()
 	})
+	return nil
 }

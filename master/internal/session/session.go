@@ -152,6 +152,16 @@ func (s *Session) Resize() {
 	s.ch.SendRequest("window-change", false, ssh.Marshal(windowChange{size.Cols, size.Rows, size.XPixel, size.YPixel}))
 }
 
+// TTY says whether the session asked for a terminal.
+func (s *Session) TTY() bool { return s.req.TTY }
+
+// Ended says which directions have ended.
+func (s *Session) Ended() (input, output bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done.stdin, s.done.stdout && s.done.stderr
+}
+
 // Describe names the session as OpenSSH's channel list does.
 func (s *Session) Describe() string { return s.req.Describe() }
 
