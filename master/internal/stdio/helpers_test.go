@@ -44,7 +44,7 @@ func noLeak(t *testing.T) {
 	fds, routines := descriptors(t), runtime.NumGoroutine()
 	t.Cleanup(func() {
 		left := func() bool { return descriptors(t) <= fds && runtime.NumGoroutine() <= routines }
-		if !assertSoon(left) {
+		if !soon(patience, left) {
 			stacks := make([]byte, 1<<20)
 			stacks = stacks[:runtime.Stack(stacks, true)]
 			t.Fatalf("descriptors %d, were %d; goroutines %d, were %d\n%s",
@@ -53,8 +53,9 @@ func noLeak(t *testing.T) {
 	})
 }
 
-func assertSoon(ok func() bool) bool {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+// soon polls until ok is true, and gives up after a while.
+func soon(limit time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if ok() {
 			return true
 		}

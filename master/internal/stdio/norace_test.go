@@ -2,4 +2,5 @@
 
 package stdio_test
 
-const raceDetector = false
+// raceDetector is 1 when the tests run with it.
+const raceDetector = 0

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,21 @@ func TestExclusiveTerminal(t *testing.T) {
 	unprivileged(t, func() { s = open(t, fd) })
 	require.Equal(t, "terminal, watched", s.String())
 	person.write(t, "hello")
+	buf := make([]byte, 10)
+	n, err := s.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(buf[:n]))
+}
+
+// TestTerminalMaster passes the other side of a terminal. Opened again, it
+// would be the master of a new one.
+func TestTerminalMaster(t *testing.T) {
+	noLeak(t)
+	person, shell := openPTY(t)
+	raw(t, shell.fd)
+	s := open(t, dup(t, person.fd))
+	require.Equal(t, "terminal, watched", s.String())
+	shell.write(t, "hello")
 	buf := make([]byte, 10)
 	n, err := s.Read(buf)
 	require.NoError(t, err)
@@ -122,7 +138,7 @@ func leaveBehind(t *testing.T, processing uint32, text string) bool {
 	require.False(t, s.Stuck(), "not before Close")
 	require.NoError(t, s.Close())
 	require.Equal(t, os.ErrClosed, <-result)
-	stuck := s.Stuck()
+	stuck := !soon(100*time.Millisecond, func() bool { return !s.Stuck() })
 	drain(t, s, person)
 	return stuck
 }

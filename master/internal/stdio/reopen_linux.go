@@ -46,8 +46,9 @@ func sameFile(a, b int) bool {
 	return sa.Dev == sb.Dev && sa.Ino == sb.Ino && sa.Rdev == sb.Rdev
 }
 
-// terminalID is the device behind a terminal that has several names, such as
-// /dev/console: TIOCGDEV, or 0 where the kernel does not tell.
+// terminalID is the terminal behind names that stand for several: /dev/console
+// means another one from time to time, and /dev/ptmx a new one each time. It is
+// 0 where the kernel does not tell.
 func terminalID(fd int) uint32 {
 	id, err := unix.IoctlGetUint32(fd, unix.TIOCGDEV)
 	if err != nil {
