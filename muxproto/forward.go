@@ -5,7 +5,7 @@ import "fmt"
 // A ForwardType says which way a port forward goes.
 type ForwardType uint32
 
-// Forward types (PROTOCOL.mux section 5). Others may arrive: the master judges.
+// Forward types (PROTOCOL.mux section 6). Others may arrive: the master judges.
 const (
 	ForwardLocal   ForwardType = 1 // ssh -L
 	ForwardRemote  ForwardType = 2 // ssh -R
@@ -31,7 +31,7 @@ func (t ForwardType) String() string {
 }
 
 // A Forward says where to listen and where to connect to (PROTOCOL.mux section
-// 5). Two forwards are the same if all fields are equal. Ports are as received:
+// 6). Two forwards are the same if all fields are equal. Ports are as received:
 // the wire has room for numbers that are none.
 type Forward struct {
 	Type        ForwardType

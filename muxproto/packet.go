@@ -19,7 +19,7 @@ const (
 	readAhead = 16 << 10
 )
 
-// ReadPacket reads an SSH packet after Proxy (PROTOCOL.mux section 11):
+// ReadPacket reads an SSH packet after Proxy (PROTOCOL.mux section 9):
 //
 //	u32 length | u8 padding length, 0 | u8 type | payload
 //

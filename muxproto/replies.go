@@ -1,17 +1,17 @@
 package muxproto
 
-// OK says that a request was carried out (PROTOCOL.mux section 12).
+// OK says that a request was carried out (PROTOCOL.mux section 10).
 type OK struct{ RequestID uint32 }
 
 // PermissionDenied says that the master's user refused a request (PROTOCOL.mux
-// section 12).
+// section 10).
 type PermissionDenied struct {
 	RequestID uint32
 	Reason    string // for the slave's user
 }
 
 // Failure says that a request could not be carried out (PROTOCOL.mux section
-// 12).
+// 10).
 type Failure struct {
 	RequestID uint32
 	Reason    string // for the slave's user
@@ -25,21 +25,21 @@ type ExitMessage struct {
 	Status    uint32 // ssh exits with its low eight bits
 }
 
-// Alive is the answer to AliveCheck (PROTOCOL.mux section 3).
+// Alive is the answer to AliveCheck (PROTOCOL.mux section 4).
 type Alive struct {
 	RequestID uint32
 	PID       uint32 // where slaves send SIGWINCH when their terminal's size changed
 }
 
 // SessionOpened says that a session or a stdio forward began (PROTOCOL.mux
-// sections 2 and 7).
+// sections 2 and 3).
 type SessionOpened struct {
 	RequestID uint32
 	SessionID uint32 // ExitMessage and TTYAllocFail refer to it
 }
 
 // RemotePort says that a remote forward of port 0 was opened, and on which port
-// (PROTOCOL.mux section 5).
+// (PROTOCOL.mux section 6).
 type RemotePort struct {
 	RequestID uint32
 	Port      uint32
@@ -49,7 +49,7 @@ type RemotePort struct {
 // on without (PROTOCOL.mux section 2).
 type TTYAllocFail struct{ SessionID uint32 }
 
-// ProxyReply is the last message before SSH packets (PROTOCOL.mux section 11).
+// ProxyReply is the last message before SSH packets (PROTOCOL.mux section 9).
 type ProxyReply struct{ RequestID uint32 }
 
 // InfoReply is the answer to InfoRequest (OpenSSH 10.3 and later, mux.c).

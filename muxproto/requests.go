@@ -34,31 +34,31 @@ type NewSession struct {
 	Env        []string // NAME=value, as sent: nothing is checked or filtered
 }
 
-// AliveCheck asks whether the master is there (PROTOCOL.mux section 3). It is
+// AliveCheck asks whether the master is there (PROTOCOL.mux section 4). It is
 // answered by Alive.
 type AliveCheck struct{ RequestID uint32 }
 
 // Terminate asks the master to end at once, and all sessions with it
-// (PROTOCOL.mux section 4). It is answered by OK, PermissionDenied, or by the
+// (PROTOCOL.mux section 5). It is answered by OK, PermissionDenied, or by the
 // end of the connection.
 type Terminate struct{ RequestID uint32 }
 
-// OpenForward asks for a port forward (PROTOCOL.mux section 5). It is answered
+// OpenForward asks for a port forward (PROTOCOL.mux section 6). It is answered
 // by OK, RemotePort, PermissionDenied or Failure.
 type OpenForward struct {
 	RequestID uint32
 	Forward
 }
 
-// CloseForward cancels a port forward (PROTOCOL.mux section 6). It is answered
-// by OK or Failure.
+// CloseForward cancels a port forward (PROTOCOL.mux section 7). It is answered
+// by OK, PermissionDenied or Failure.
 type CloseForward struct {
 	RequestID uint32
 	Forward
 }
 
 // NewStdioForward asks for a connection to Host and Port from the host that the
-// master is connected to (PROTOCOL.mux section 7). Two descriptors follow it:
+// master is connected to (PROTOCOL.mux section 3). Two descriptors follow it:
 // standard input and output. It is answered by SessionOpened, PermissionDenied
 // or Failure; the end of the connection is the end of the forward, and no
 // message comes before it.
@@ -70,10 +70,11 @@ type NewStdioForward struct {
 }
 
 // StopListening asks the master to accept no more slaves and to remove its
-// socket (PROTOCOL.mux section 9). It is answered by OK or PermissionDenied.
+// socket (PROTOCOL.mux section 8). It is answered by OK, PermissionDenied or
+// Failure.
 type StopListening struct{ RequestID uint32 }
 
-// Proxy asks the master to go over to SSH packets (PROTOCOL.mux section 11). It
+// Proxy asks the master to go over to SSH packets (PROTOCOL.mux section 9). It
 // is answered by ProxyReply.
 type Proxy struct{ RequestID uint32 }
 

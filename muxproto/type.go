@@ -9,7 +9,7 @@ const Version = 4
 // A Type is the number that says what a message is.
 type Type uint32
 
-// Message numbers (PROTOCOL.mux section 13, and mux.c for EXT_INFO).
+// Message numbers (PROTOCOL.mux section 11, and mux.c for EXT_INFO).
 const (
 	TypeHello Type = 0x00000001 // greeting, sent by both sides
 
