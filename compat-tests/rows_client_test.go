@@ -1,6 +1,9 @@
 package compat
 
 import (
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -16,8 +19,16 @@ func TestDifferentialClients(t *testing.T) {
 				more: map[string]string{"shown": "where a line begins is known for each session, and not shared by all as in stock"},
 			},
 		}},
-		{"stop", Setup{}, []row{{name: "-O stop", do: stopped}}},
-		{"exit", Setup{}, []row{{name: "-O exit", do: exited}}},
+		{"asked by the master's own program", Setup{}, ownProgramRows()},
+		{"without a master", Setup{NotStarted: true}, noMasterRows()},
+		{"start", Setup{NotStarted: true, KeepOpen: true}, startRows()},
+		{"stop", Setup{}, []row{{name: "-O stop", do: endedBy(func(t *testing.T, m *Master) { m.Ask(t, "stop") })}}},
+		{"exit", Setup{}, []row{{name: "-O exit", do: endedBy(func(t *testing.T, m *Master) { m.Ask(t, "exit") })}}},
+		{"TERM", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGTERM))}}},
+		{"INT", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGINT))}}},
+		{"HUP", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGHUP))}}},
+		{"QUIT", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGQUIT))}}},
+		{"link lost", Setup{}, []row{{name: "sshd killed", do: endedBy(func(_ *testing.T, m *Master) { m.Server.Cut() })}}},
 	})
 }
 
@@ -63,18 +74,90 @@ func terminalRows() []row {
 	}
 }
 
-func stopped(t *testing.T, m *Master) outcome {
-	o := of(m.Ask(t, "stop"))
-	o["socket"] = left(m)
-	o["exit status"] = itoa(m.Wait(t))
-	return o
+// own asks with the master's own program: ssh for stock, ssh-master for ours.
+func own(args ...string) func(t *testing.T, m *Master) outcome {
+	return func(t *testing.T, m *Master) outcome {
+		return of(run(t, Command{Args: m.Command(args...), Dir: m.Dir}))
+	}
 }
 
-func exited(t *testing.T, m *Master) outcome {
-	o := of(m.Ask(t, "exit"))
-	o["exit status"] = itoa(m.Wait(t))
-	o["socket"] = left(m)
-	return o
+func ownProgramRows() []row {
+	return []row{
+		{name: "check", do: own("-O", "check", Target)},
+		{name: "check, attached value", do: own("-Ocheck", Target)},
+		{name: "check of a fake host", do: own("-O", "check", "dummyhost")},
+		{name: "quiet check", do: own("-q", "-O", "check", Target)},
+		{name: "check at another path", do: own("-S", "ctl", "-O", "check", Target)},
+		{name: "stop of nobody", do: own("-S", "none-such", "-O", "stop", Target)},
+		{name: "no control path", do: own("-S", "none", "-O", "check", Target)},
+		{name: "two commands", do: own("-O", "check", "-O", "stop", Target)},
+		{
+			name: "command and -W", do: own("-O", "check", "-W", "a:1", Target),
+			more: map[string]string{"stderr": "it has no -W of its own and says what to use for it"},
+		},
+		{name: "forward without a forward", do: own("-O", "forward", Target)},
+		{name: "cancel without a forward", do: own("-O", "cancel", Target)},
+	}
+}
+
+func noMasterRows() []row {
+	return []row{
+		{name: "check", do: own("-O", "check", Target)},
+		{name: "exit", do: own("-O", "exit", Target)},
+		{name: "stop", do: own("-O", "stop", Target)},
+		{name: "forward", do: own("-O", "forward", "-L", "1:a:2", Target)},
+		{name: "proxy", do: own("-O", "proxy", Target)},
+		{name: "path of 108 bytes", do: own("-S", "/tmp/"+strings.Repeat("p", 103), "-O", "check", Target)},
+		{name: "a file that is no socket", do: own("-S", "config", "-O", "check", Target)},
+	}
+}
+
+// startRows compare how starting goes; only the exit status where the words are ssh-master's own.
+func startRows() []row {
+	const words = "the reason is said in words of its own"
+	background := func(args ...string) func(t *testing.T, m *Master) outcome {
+		return func(t *testing.T, m *Master) outcome {
+			r, pid := m.Background(t, args...)
+			o := of(r)
+			o["answers"] = strconv.FormatBool(pid != 0)
+			o["socket"] = left(m)
+			if pid != 0 {
+				_ = syscall.Kill(pid, syscall.SIGTERM)
+				gone(t, pid)
+				o["socket after its end"] = left(m)
+			}
+			return o
+		}
+	}
+	return []row{
+		{name: "background", do: background()},
+		{name: "background, quiet", do: background("-q")},
+		{name: "no such folder", do: background("-S", "/none/such/ctl"), more: map[string]string{"stderr": words}},
+		{name: "path too long", do: background("-S", "/tmp/"+strings.Repeat("p", 103)), more: map[string]string{"stderr": words}},
+		{name: "refused", do: background("-p", "1"), more: map[string]string{"stderr": words}},
+		{name: "no such host", do: background("-o", "HostName=no-such-host.invalid"), more: map[string]string{"stderr": words}},
+		{name: "wrong user", do: background("-l", "nobody-at-all"), more: map[string]string{"stderr": words}},
+	}
+}
+
+func signalled(sig syscall.Signal) func(t *testing.T, m *Master) {
+	return func(t *testing.T, m *Master) { m.Signal(t, sig) }
+}
+
+// endedBy is how a master in the foreground ends, and its sessions with it where they do.
+func endedBy(end func(t *testing.T, m *Master)) func(t *testing.T, m *Master) outcome {
+	return func(t *testing.T, m *Master) outcome {
+		session, stdin, _ := heldSession(t, m, "cat; exit 7")
+		end(t, m)
+		if err := stdin.Close(); err != nil {
+			t.Log(err)
+		}
+		return outcome{
+			"session's exit status": itoa(session.Wait(t)),
+			"exit status":           itoa(m.Wait(t)),
+			"socket":                left(m),
+		}
+	}
 }
 
 func left(m *Master) string {
