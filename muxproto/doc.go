@@ -66,5 +66,6 @@
 // PROTOCOL.mux and mux.c of OpenSSH. Where they disagree, this package does
 // what mux.c does: truth values are u32, so is the port of NEW_STDIO_FWD, no OK
 // follows a session's descriptors, and EXT_INFO (since OpenSSH 10.3) exists.
-// The frames under testdata were recorded from OpenSSH's own programs.
+// The frames under testdata were recorded from OpenSSH 9.2's own programs, but
+// for those of EXT_INFO, which are made after mux.c.
 package muxproto
