@@ -157,7 +157,7 @@ func TestSilentBanner(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
 	o := optionsAt(t, srv, listener(t, mute))
-	o.Host.ConnectTimeout = 50 * time.Millisecond
+	o.Host.ConnectTimeout = 300 * time.Millisecond
 	err := failing(t, t.Context(), o)
 	require.Equal(t, upstream.Greeted, err.Stage)
 	require.Contains(t, err.Error(), "Connection timed out during banner exchange")

@@ -2,24 +2,26 @@ package upstream_test
 
 import (
 	"context"
+	"io"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream"
 )
 
 // interval is short enough for a test and long enough for a busy machine.
-const interval = 100 * time.Millisecond
+const interval = 200 * time.Millisecond
 
 func TestKeepalive(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
 	o := optionsAt(t, srv, srv.Addr())
-	o.Host.ServerAliveInterval = interval / 4
+	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = interval/10, 1000
 	l := dial(t, o)
 	soon(t, "the server is asked for signs of life", func() bool { return asked(srv) >= 3 })
 	require.NoError(t, l.Err())
@@ -52,12 +54,17 @@ func TestIdlePeerGoesSilent(t *testing.T) {
 	require.ErrorIs(t, err, upstream.ErrTimeout)
 }
 
-// flood keeps channels writing until the link ends.
-func flood(t *testing.T, l *upstream.Link, n int) *sync.WaitGroup {
+// flood keeps n channels writing until the link ends. The network freezes before
+// the first of them writes.
+func flood(t *testing.T, l *upstream.Link, relay *sshtest.Relay, n int) *sync.WaitGroup {
 	t.Helper()
+	channels := make([]ssh.Channel, n)
+	for i := range channels {
+		channels[i] = session(t, l)
+	}
+	relay.Freeze()
 	var wg sync.WaitGroup
-	for range n {
-		ch := session(t, l)
+	for _, ch := range channels {
 		wg.Go(func() {
 			block := make([]byte, 32<<10)
 			for {
@@ -66,14 +73,7 @@ func flood(t *testing.T, l *upstream.Link, n int) *sync.WaitGroup {
 				}
 			}
 		})
-		wg.Go(func() {
-			block := make([]byte, 32<<10)
-			for {
-				if _, err := ch.Read(block); err != nil {
-					return
-				}
-			}
-		})
+		wg.Go(func() { _, _ = io.Copy(io.Discard, ch) })
 	}
 	return &wg
 }
@@ -85,8 +85,7 @@ func TestBusyPeerGoesSilent(t *testing.T) {
 	o := optionsAt(t, srv, relay.Addr())
 	o.Host.ServerAliveInterval, o.Host.ServerAliveCountMax = interval, 1
 	l := dial(t, o)
-	writers := flood(t, l, 4)
-	relay.Freeze()
+	writers := flood(t, l, relay, 4)
 	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout)
 	writers.Wait()
 }
@@ -98,8 +97,7 @@ func TestStuckWriteWithoutKeepalive(t *testing.T) {
 	o := optionsAt(t, srv, relay.Addr())
 	o.WriteTimeout = 2 * interval
 	l := dial(t, o)
-	writers := flood(t, l, 16) // more than the buffers on the way can hold
-	relay.Freeze()
+	writers := flood(t, l, relay, 16) // more than the buffers on the way can hold
 	require.ErrorIs(t, ended(t, l), upstream.ErrTimeout)
 	writers.Wait()
 }
@@ -129,8 +127,7 @@ func TestCloseOfADeadLink(t *testing.T) {
 	srv := sshtest.NewServer(t, sshtest.Handle(echo))
 	relay := sshtest.NewRelay(t, srv.Addr())
 	l := dial(t, optionsAt(t, srv, relay.Addr()))
-	writers := flood(t, l, 4)
-	relay.Freeze()
+	writers := flood(t, l, relay, 4)
 	ctx, cancel := context.WithTimeout(t.Context(), interval)
 	defer cancel()
 	_, err := l.Ping(ctx)
