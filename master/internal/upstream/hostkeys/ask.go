@@ -69,7 +69,7 @@ func (q *inquiry) ask() error {
 		e.Err = err
 		return e
 	}
-	return q.unknown("it was not accepted", "connect again and answer yes if the fingerprint is the host's")
+	return q.unknown("the new one was not accepted", "connect again and answer yes if the fingerprint is the host's")
 }
 
 // confirm asks until the answer is yes, no, or the fingerprint, which may be

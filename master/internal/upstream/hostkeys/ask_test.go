@@ -86,7 +86,7 @@ func TestNobodyToAsk(t *testing.T) {
 		"no prompter": {hostkeys.Config{}, "nobody can be asked"},
 		"nobody":      {hostkeys.Config{Prompter: prompt.Nobody{}}, "nobody can be asked"},
 		"batch":       {hostkeys.Config{Batch: true, Prompter: &person{answers: []string{"yes"}}}, "BatchMode"},
-		"cancelled":   {hostkeys.Config{Prompter: &person{err: prompt.ErrCancelled}}, "not accepted"},
+		"cancelled":   {hostkeys.Config{Prompter: &person{err: prompt.ErrCancelled}}, "was not accepted"},
 		"broken":      {hostkeys.Config{Prompter: &person{err: broken}}, "on fire"},
 		"no file":     {hostkeys.Config{UserFiles: []string{"none"}, Prompter: &person{answers: []string{"yes"}}}, "UserKnownHostsFile"},
 		"odd name":    {hostkeys.Config{Host: "a*b", Prompter: &person{answers: []string{"yes"}}}, "cannot be written"},

@@ -1,6 +1,7 @@
 package hostkeys_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
@@ -88,7 +90,9 @@ func connectSSH(t *testing.T, port int, answer string, options ...string) bool {
 	for _, option := range options {
 		args = append(args, "-o", option)
 	}
-	cmd := exec.CommandContext(t.Context(), program(t, "ssh"), append(args, "nobody@127.0.0.1", "true")...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // ssh 8.4 asks for ever
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program(t, "ssh"), append(args, "nobody@127.0.0.1", "true")...)
 	cmd.Env = append(os.Environ(), "SSH_ASKPASS_REQUIRE=force", "SSH_ASKPASS="+script(t, "echo '"+answer+"'"))
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
