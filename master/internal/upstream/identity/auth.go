@@ -153,6 +153,9 @@ func (a *Auth) next(ctx context.Context) ssh.AuthMethod {
 			continue
 		}
 		if at := try(ctx); at != nil {
+			if a.Method() != name {
+				a.log.Debug("Next authentication method: " + name)
+			}
 			a.last = at
 			return at.method()
 		}

@@ -29,7 +29,7 @@ type Config struct {
 	// none at all admits whatever the library can do.
 	PubkeyAcceptedAlgorithms []string
 	RequiredRSASize          int    // bits; 0 takes any
-	PKCS11Provider           string // only ever complained about: see [Auth]
+	PKCS11Provider           string // not loaded: a warning says to use ssh-agent
 
 	// Methods.
 	PreferredAuthentications     []string // none at all is ssh's own order

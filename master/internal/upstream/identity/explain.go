@@ -53,7 +53,7 @@ func (a *Auth) Explain(err error) error {
 	case err == nil:
 		return nil
 	case a.stop != nil:
-		return a.denied(errors.Join(a.stop, err), "the question was cancelled", "")
+		return a.denied(errors.Join(a.stop, err), cleanLine(a.stop.Error()), "")
 	case tooMany.MatchString(err.Error()):
 		return a.tooMany(err)
 	case !a.begun:

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net"
@@ -61,6 +65,27 @@ func newKey(t *testing.T, folder, name string) string {
 	t.Helper()
 	keygen(t, folder, "-t", "ed25519", "-N", "", "-C", name, "-f", name)
 	return filepath.Join(folder, name)
+}
+
+// rsaKey is made once, because it takes a while.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// newRSAKey writes the RSA key of all tests in the old format, with a
+// passphrase or "" for none, and returns its path.
+func newRSAKey(t *testing.T, folder, name, passphrase string) string {
+	t.Helper()
+	key, err := rsaKey()
+	require.NoError(t, err)
+	signer, err := ssh.NewSignerFromKey(key)
+	require.NoError(t, err)
+	path := filepath.Join(folder, name)
+	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	require.NoError(t, os.WriteFile(path, private, 0o600))
+	require.NoError(t, os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o600))
+	if passphrase != "" {
+		keygen(t, folder, "-p", "-m", "PEM", "-P", "", "-N", passphrase, "-f", name)
+	}
+	return path
 }
 
 func readPublic(t *testing.T, path string) string {

@@ -40,7 +40,6 @@ func (a *Auth) interactively() method {
 			return nil
 		}
 		used++
-		a.log.Debug("Next authentication method: " + methodInteractive)
 		last = &interactiveAttempt{a: a, ctx: ctx}
 		return last
 	}

@@ -21,7 +21,7 @@ func TestEncryptedKeys(t *testing.T) {
 	formats := map[string][]string{
 		"openssh": {"-t", "ed25519"},
 		"cbc":     {"-t", "ed25519", "-Z", "aes256-cbc"},
-		"pem":     {"-t", "rsa", "-b", "2048", "-m", "PEM"},
+		"pem":     {"-t", "ecdsa", "-m", "PEM"},
 		"pkcs8":   {"-t", "ecdsa", "-m", "PKCS8"},
 	}
 	var public []string
@@ -79,7 +79,7 @@ func TestNoQuestionForAnUnwantedKey(t *testing.T) {
 
 func TestPassphrases(t *testing.T) {
 	folder := t.TempDir()
-	keygen(t, folder, "-t", "ed25519", "-N", "open sesame", "-f", "locked")
+	keygen(t, folder, "-t", "ecdsa", "-m", "PEM", "-N", "open sesame", "-f", "locked")
 	locked, good := folder+"/locked", newKey(t, folder, "good")
 	both := newSSHD(t, keysOnly, locked+".pub", good+".pub")
 	one := newSSHD(t, keysOnly, locked+".pub")
@@ -143,7 +143,7 @@ func TestUnusableFiles(t *testing.T) {
 
 	for name, c := range map[string]struct{ path, cause, remedy, log string }{
 		"readable by others": {open, "private key " + open + " can be read by others and is ignored", "chmod 600 " + open, "WARN WARNING: UNPROTECTED PRIVATE KEY FILE! permissions 0644 for " + open},
-		"other public half":  {mixed, "private key " + mixed + " does not match its public half", "make " + mixed + ".pub anew", "WARN signing with " + mixed},
+		"other public half":  {mixed, "private key " + mixed + " does not match its public half", "make " + mixed + ".pub anew", "WARN private key " + mixed},
 		"damaged":            {damaged, "private key " + damaged + " cannot be read: ssh: no key found", "correct IdentityFile", "WARN Load key"},
 		"public half only":   {lonely, "private key " + lonely + " cannot be read: ssh: no key found", "correct IdentityFile", "WARN Load key"},
 		"folder":             {folder + "/folder", "/folder is not a regular file", "correct IdentityFile", "WARN Load key"},
@@ -216,8 +216,7 @@ func TestMaxAuthTries(t *testing.T) {
 // passphrase is asked for once.
 func TestTwoKeys(t *testing.T) {
 	folder := t.TempDir()
-	keygen(t, folder, "-t", "rsa", "-b", "2048", "-N", "open sesame", "-f", "locked")
-	stranger, good, locked := newKey(t, folder, "stranger"), newKey(t, folder, "good"), folder+"/locked"
+	stranger, good, locked := newKey(t, folder, "stranger"), newKey(t, folder, "good"), newRSAKey(t, folder, "locked", "open sesame")
 	p := &person{answers: []string{"open sesame"}}
 	c, log := newConfig(t)
 	c.IdentityFiles, c.Prompter = files(stranger, locked, good), p

@@ -21,7 +21,7 @@ func TestOrderIsSSHs(t *testing.T) {
 	ca := newKey(t, folder, "ca")
 	one, two, three := newKey(t, folder, "one"), newKey(t, folder, "two"), newKey(t, folder, "three")
 	apart := newKey(t, folder, "apart")
-	keygen(t, folder, "-t", "rsa", "-b", "2048", "-N", "", "-m", "PEM", "-f", "rsa")
+	newRSAKey(t, folder, "rsa", "")
 	keygen(t, folder, "-t", "ecdsa", "-N", "", "-m", "PEM", "-f", "bare")
 	require.NoError(t, os.Remove(folder+"/bare.pub"))
 	keygen(t, folder, "-t", "ed25519", "-N", "secret", "-f", "locked")

@@ -34,7 +34,6 @@ func (a *Auth) passwords() method {
 		if used >= a.c.NumberOfPasswordPrompts || !a.asking(methodPassword) {
 			return nil
 		}
-		a.log.Debug("Next authentication method: " + methodPassword)
 		last = &passwordAttempt{a: a, ctx: ctx, limit: a.c.NumberOfPasswordPrompts - used}
 		return last
 	}

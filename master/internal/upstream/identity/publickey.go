@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -15,13 +14,11 @@ var errRefused = errors.New("identity: the host refused the key")
 
 // An offer is one attempt with one key, RFC 4252 section 7.
 type offer struct {
-	a    *Auth
-	key  *key
-	ctx  context.Context
-	algo []string
-
-	// sign makes the signature once the host has accepted the public half.
-	sign func(ctx context.Context, data []byte, algorithm string) (*ssh.Signature, error)
+	a      *Auth
+	key    *key
+	holder *key // signs: for a certificate, the key under it
+	ctx    context.Context
+	algo   []string
 
 	accepted bool  // the host wanted a signature
 	err      error // none could be made
@@ -55,12 +52,12 @@ func (a *Auth) newOffer(ctx context.Context, k *key) *offer {
 		a.log.Debug("already refused: " + k.String())
 		return nil
 	}
-	sign := a.keys.signing(k)
-	if sign == nil {
+	holder := a.keys.usableHolder(k)
+	if holder == nil {
 		return nil
 	}
 	algorithms := signatureAlgorithms(k.public, a.c.PubkeyAcceptedAlgorithms)
-	return &offer{a: a, key: k, ctx: ctx, algo: algorithms, sign: sign}
+	return &offer{a: a, key: k, holder: holder, ctx: ctx, algo: algorithms}
 }
 
 func (o *offer) name() string { return methodPublicKey }
@@ -97,7 +94,7 @@ func (o *offer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*
 	o.a.log.Debug("Server accepts key: " + o.key.String())
 	done := o.a.presence(o.ctx, o.key)
 	defer done()
-	signature, err := o.sign(o.ctx, data, algorithm)
+	signature, err := o.a.keys.sign(o.ctx, o.holder, data, algorithm)
 	o.err = err
 	return signature, err
 }
@@ -105,9 +102,9 @@ func (o *offer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*
 // settle learns from the outcome.
 func (o *offer) settle(ctx context.Context, partial bool) {
 	switch {
-	case partial || ctx.Err() != nil:
+	case partial || ctx.Err() != nil || o.a.stop != nil:
 	case o.err != nil:
-		o.a.unsigned(o.key, o.err)
+		o.unsigned()
 	case o.refused:
 		o.a.keys.refused[string(o.key.public.Marshal())] = true
 		o.a.turnedDown(o.key, o.accepted)
@@ -140,19 +137,25 @@ func (a *Auth) noCommonAlgorithm(k *key) {
 	a.blame(b)
 }
 
-// unsigned deals with a key that the host accepted and that could not sign. A
-// key whose agent has gone is tried again from its file.
-func (a *Auth) unsigned(k *key, err error) {
-	a.log.Warn(fmt.Sprintf("signing with %s failed: %v", k, err))
-	switch {
-	case errors.Is(err, errAgentGone):
-		a.keys.withoutAgent()
-		a.blame(blame{rank: rankAgent, cause: fmt.Sprintf("the agent went away before it signed with %s", k), remedy: "restart it and load the key (ssh-add)"})
-	case k.inAgent:
-		a.blame(blame{rank: rankAgent,
-			cause:  fmt.Sprintf("the agent refused to sign with %s", k),
-			remedy: "unlock it (ssh-add -X) or confirm its question; a key bound to destinations (ssh-add -h) cannot be used here, load it without"})
-	case errors.Is(err, fs.ErrNotExist):
-		a.blame(blame{rank: rankFile, cause: "the private half of " + k.String() + " is missing", remedy: "correct IdentityFile, or load the key into ssh-agent"})
+// unsigned deals with a key that the host accepted and that could not sign. What
+// is wrong with a file has been told already. A key whose agent has gone is
+// tried again from its file.
+func (o *offer) unsigned() {
+	text := fmt.Sprintf("signing with %s failed: %v", o.key, o.err)
+	if !o.holder.inAgent {
+		o.a.log.Debug(text)
+		return
 	}
+	o.a.log.Warn(text)
+	if errors.Is(o.err, errAgentGone) {
+		o.a.keys.withoutAgent(o.key)
+		o.a.blame(blame{rank: rankAgent,
+			cause:  fmt.Sprintf("the agent went away before it signed with %s", o.key),
+			remedy: "restart it and load the key (ssh-add)"})
+		return
+	}
+	o.a.blame(blame{rank: rankAgent,
+		cause: fmt.Sprintf("the agent refused to sign with %s", o.key),
+		remedy: "unlock it (ssh-add -X) or confirm its question; " +
+			"a key bound to destinations (ssh-add -h) cannot be used here, load it without"})
 }

@@ -11,9 +11,10 @@ import (
 	"sshmaster/master/internal/upstream/prompt"
 )
 
-// signing returns how k signs, nil when nothing here can. A certificate is
-// signed for by the plain key, which may come from elsewhere than it did.
-func (r *keyring) signing(k *key) func(context.Context, []byte, string) (*ssh.Signature, error) {
+// usableHolder returns the key that signs for k, nil when nothing here can: a
+// certificate is signed for by the plain key, which may come from elsewhere than
+// it did.
+func (r *keyring) usableHolder(k *key) *key {
 	holder := r.holder(k)
 	switch {
 	case holder == nil:
@@ -21,18 +22,19 @@ func (r *keyring) signing(k *key) func(context.Context, []byte, string) (*ssh.Si
 		r.a.blame(blame{rank: rankFile,
 			cause:  "there is no private key for certificate " + cleanLine(k.name),
 			remedy: "name it with IdentityFile, or load it into ssh-agent"})
-		return nil
-	case holder.inAgent:
-		return func(ctx context.Context, data []byte, algorithm string) (*ssh.Signature, error) {
-			return r.a.agent.sign(ctx, holder.public, data, algorithm)
-		}
-	case onToken(k.public):
+	case !holder.inAgent && onToken(k.public):
 		r.tokenFile(holder)
 		return nil
 	}
-	return func(ctx context.Context, data []byte, algorithm string) (*ssh.Signature, error) {
-		return r.fileSign(ctx, holder, data, algorithm)
+	return holder
+}
+
+// sign signs with what holds the private half: the agent or a file.
+func (r *keyring) sign(ctx context.Context, holder *key, data []byte, algorithm string) (*ssh.Signature, error) {
+	if holder.inAgent {
+		return r.a.agent.sign(ctx, holder.public, data, algorithm)
 	}
+	return r.fileSign(ctx, holder, data, algorithm)
 }
 
 // holder returns the key with the private half of k, nil when there is none.
@@ -64,6 +66,7 @@ func (r *keyring) fileSign(ctx context.Context, k *key, data []byte, algorithm s
 		b := blame{rank: rankFile,
 			cause:  "private key " + k.name + " does not match its public half",
 			remedy: "make " + k.name + ".pub anew (ssh-keygen -y)"}
+		r.a.log.Warn(b.cause)
 		r.a.blame(b)
 		return nil, errors.New(b.cause)
 	}
@@ -87,9 +90,10 @@ func (r *keyring) discover(ctx context.Context, k *key) bool {
 	return r.admitted(k)
 }
 
-// withoutAgent goes on without an agent that has gone: keys that are in files
-// too are tried again from there, the others are not tried at all.
-func (r *keyring) withoutAgent() {
+// withoutAgent goes on without an agent that has gone, which was to sign for
+// last: keys that are in files too are tried again from there, the others are
+// not tried at all.
+func (r *keyring) withoutAgent(last *key) {
 	lost := func(k *key) bool { return k.inAgent && k.path == "" }
 	r.keys = slices.DeleteFunc(r.keys, lost)
 	r.all = slices.DeleteFunc(r.all, lost)
@@ -98,6 +102,7 @@ func (r *keyring) withoutAgent() {
 			k.inAgent, k.tried = false, r.refused[string(k.public.Marshal())]
 		}
 	}
+	last.tried = r.holder(last) == nil
 	slices.SortStableFunc(r.keys, func(a, b *key) int { return order(a.tried) - order(b.tried) })
 }
 
