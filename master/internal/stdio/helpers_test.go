@@ -21,7 +21,7 @@ const patience = 10 * time.Second
 // eventually polls: nothing in these tests sleeps for a fixed time.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, patience, time.Millisecond, what)
+	require.True(t, soon(patience, ok), what)
 }
 
 // descriptors counts the open descriptors of this process.
@@ -45,10 +45,8 @@ func noLeak(t *testing.T) {
 	t.Cleanup(func() {
 		left := func() bool { return descriptors(t) <= fds && runtime.NumGoroutine() <= routines }
 		if !soon(patience, left) {
-			stacks := make([]byte, 1<<20)
-			stacks = stacks[:runtime.Stack(stacks, true)]
 			t.Fatalf("descriptors %d, were %d; goroutines %d, were %d\n%s",
-				descriptors(t), fds, runtime.NumGoroutine(), routines, stacks)
+				descriptors(t), fds, runtime.NumGoroutine(), routines, allStacks())
 		}
 	})
 }
@@ -66,11 +64,9 @@ func soon(limit time.Duration, ok func() bool) bool {
 // waitingIn counts the goroutines that wait in a call whose stack mentions all
 // of the texts.
 func waitingIn(texts ...string) int {
-	stacks := make([]byte, 8<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
 	n := 0
 next:
-	for _, stack := range strings.Split(string(stacks), "\n\n") {
+	for _, stack := range strings.Split(allStacks(), "\n\n") {
 		for _, text := range texts {
 			if !strings.Contains(stack, text) {
 				continue next
@@ -79,6 +75,15 @@ next:
 		n++
 	}
 	return n
+}
+
+func allStacks() string {
+	for size := 64 << 10; ; size *= 4 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size {
+			return string(buf[:n])
+		}
+	}
 }
 
 func dup(t *testing.T, fd int) int {
