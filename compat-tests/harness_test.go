@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +39,27 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(scratch)
-	return m.Run()
+	code := m.Run()
+	if races := dataRaces(); races != "" {
+		fmt.Fprintln(os.Stderr, races)
+		return 1
+	}
+	return code
+}
+
+// raceLog is the beginning of the names of the files to which a binary with the race detector reports, from the
+// background too.
+func raceLog() string { return filepath.Join(scratch, "race") }
+
+// dataRaces is all that the tested binary reported in this test run.
+func dataRaces() string {
+	var found strings.Builder
+	reports, _ := filepath.Glob(raceLog() + ".*")
+	for _, path := range reports {
+		words, _ := os.ReadFile(path)
+		found.Write(words)
+	}
+	return found.String()
 }
 
 // program finds a program a test needs. A machine without it skips the test, unless CI is set: there it is a failure,

@@ -84,7 +84,7 @@ func exitCode(s *os.ProcessState) int {
 
 // environment is all that a tested program gets of the environment: nothing of the user's agent, display or locale.
 func environment(extra ...string) []string {
-	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TERM=xterm", "LC_ALL=C"}, extra...)
+	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TERM=xterm", "LC_ALL=C", "GORACE=log_path=" + raceLog()}, extra...)
 }
 
 // start starts a program that goes on beside the test. It is killed and waited for at the end of the test, if it still runs.
