@@ -64,17 +64,14 @@ var options = []struct {
 // A usageError is a command line that cannot be understood.
 type usageError struct{ text string }
 
-func (e *usageError) Error() string { return e.text + "\n" + usage }
+func (e *usageError) Error() string { return e.text }
 
 // parse understands ssh(1)'s command line. Like ssh it takes options before
 // and after the destination, clustered and with attached arguments.
 func parse(args []string) (*command, error) {
 	c := &command{}
 	set := c.flags()
-	err := set.ParseAll(args, c.take)
-	if errors.Is(err, pflag.ErrHelp) {
-		c.help = true
-	} else if err != nil {
+	if err := set.ParseAll(args, c.take); err != nil {
 		return nil, asUsage(err)
 	}
 	if c.help || c.version {
@@ -119,7 +116,7 @@ func (c *command) take(flag *pflag.Flag, value string) error {
 		case own:
 			return c.takeOwn(o.letter, value)
 		case refused:
-			return &refusal{o.refusal}
+			return c.refuse(o.letter, o.refusal)
 		}
 	}
 	return nil
@@ -129,6 +126,14 @@ func (c *command) take(flag *pflag.Flag, value string) error {
 type refusal struct{ text string }
 
 func (r *refusal) Error() string { return r.text }
+
+// refuse is the answer to an option that only ssh has.
+func (c *command) refuse(letter, text string) error {
+	if letter == "W" && c.control != "" {
+		text = "Cannot specify stdio forward with -O"
+	}
+	return &refusal{text}
+}
 
 // pass keeps an option for `ssh -G`.
 func (c *command) pass(letter string, arg bool, value string) {
@@ -150,7 +155,7 @@ func (c *command) takeOwn(letter, value string) error {
 			return &refusal{"Multiplexing command already specified"}
 		}
 		if _, ok := controls[value]; !ok {
-			return &refusal{"Invalid multiplex command."}
+			return &refusal{unknownControl(value)}
 		}
 		c.control = value
 	case "f":
@@ -165,6 +170,14 @@ func (c *command) takeOwn(letter, value string) error {
 		c.syslog = true
 	}
 	return nil
+}
+
+// unknownControl words the refusal of an -O that is not offered here.
+func unknownControl(name string) string {
+	if name == "proxy" {
+		return "ssh-master is no proxy slave: use ssh -O proxy"
+	}
+	return "Invalid multiplex command."
 }
 
 // positional takes the destination, and refuses the command that would follow.

@@ -49,9 +49,9 @@ func TestCommandLine(t *testing.T) {
 
 func TestCommandLineErrors(t *testing.T) {
 	for line, says := range map[string]string{
-		"":                     "a destination is missing\nusage: ssh-master",
-		"-z host":              "unknown option -- z\nusage: ",
-		"host -p":              "option requires an argument -- p\nusage: ",
+		"":                     "a destination is missing",
+		"-z host":              "unknown option -- z",
+		"host -p":              "option requires an argument -- p",
 		"host uptime":          "run: ssh host uptime",
 		"host -v -- ls":        "run: ssh host ls",
 		"-1 host":              "no longer supported",
@@ -59,7 +59,8 @@ func TestCommandLineErrors(t *testing.T) {
 		"-G host":              "use ssh -G",
 		"-Q cipher":            "use ssh -Q",
 		"-O bogus host":        "Invalid multiplex command.",
-		"-O proxy host":        "Invalid multiplex command.",
+		"-O proxy host":        "use ssh -O proxy",
+		"-O check -W a:1 h":    "Cannot specify stdio forward with -O",
 		"-O check -O x h":      "Multiplexing command already specified",
 		"-O check":             "a destination is missing",
 		"--port 22 host":       "unknown option",

@@ -23,11 +23,17 @@ var controls = map[string]func(context.Context, *muxproto.Client, *master.Host) 
 	"channels": info("channels"),
 }
 
+// sunPath is the size of a socket's address, with its final NUL.
+const sunPath = 108
+
 // runControl carries out -O.
 func (c *command) runControl(ctx context.Context) error {
 	path, host, err := c.controlPath(ctx)
 	if err != nil {
 		return err
+	}
+	if len(path) >= sunPath {
+		return fmt.Errorf("ControlPath too long ('%s' >= %d bytes)", path, sunPath)
 	}
 	client, err := muxproto.Dial(ctx, path)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"sshmaster/master"
 )
 
@@ -33,14 +35,10 @@ func run(args []string) int {
 	case cmd.version:
 		fmt.Fprintln(os.Stderr, versionLine())
 		return 0
-	case cmd.control != "":
-		err = cmd.runControl(context.Background())
-	case cmd.background && !isBackground():
-		return startBackground(args)
-	default:
-		return cmd.runMaster(context.Background())
+	case cmd.control == "":
+		return cmd.runMaster(context.Background(), args)
 	}
-	if err != nil {
+	if err := cmd.runControl(context.Background()); err != nil {
 		return fail(err)
 	}
 	return 0
@@ -48,17 +46,23 @@ func run(args []string) int {
 
 // fail shows err and returns the exit status for it.
 func fail(err error) int {
-	if text := err.Error(); text != "" {
-		fmt.Fprintf(os.Stderr, "%s\n", prefixed(text))
+	say("%s", prefixed(err.Error()))
+	var misused *usageError
+	if errors.As(err, &misused) {
+		fmt.Fprintln(os.Stderr, usage)
 	}
 	return exitFailure
 }
 
-// runMaster is the program's main job: it returns when the master has ended.
-func (c *command) runMaster(ctx context.Context) int {
+// runMaster is the program's main job: it returns when the master has ended, or
+// has gone into the background as -f and ControlPersist ask for.
+func (c *command) runMaster(ctx context.Context, args []string) int {
 	host, err := c.resolve(ctx)
 	if err != nil {
 		return fail(err)
+	}
+	if !isBackground() && (c.background || host.ForkAfterAuthentication || host.ControlPersist.Enabled) {
+		return startBackground(args)
 	}
 	log, err := c.openLog(host)
 	if err != nil {
@@ -82,18 +86,18 @@ func (c *command) runMaster(ctx context.Context) int {
 		m.Shutdown(context.Background())
 		return fail(err)
 	}
-	return status(log, m.Serve(ctx))
+	return status(ctx, log, m.Serve(ctx))
 }
 
-// status is the exit status that OpenSSH's master has at the same end.
-func status(log *logFile, err error) int {
+// status is the exit status that `ssh -M -N` has at the same end: 0 after
+// SIGTERM alone.
+func status(ctx context.Context, log *logFile, err error) int {
+	var by *endSignal
 	switch {
-	case err == nil:
+	case errors.As(context.Cause(ctx), &by) && by.signal == unix.SIGTERM:
 		return 0
-	case errors.Is(err, master.ErrTerminated):
-		return exitFailure
-	default:
+	case err != nil && !errors.Is(err, master.ErrTerminated):
 		log.Error(err.Error())
-		return exitFailure
 	}
+	return exitFailure
 }

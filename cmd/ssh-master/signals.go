@@ -10,12 +10,18 @@ import (
 	"sshmaster/master"
 )
 
-// endOnSignal returns a context that INT, TERM and HUP end, so that the master
-// leaves cleanly and takes its socket with it. A second one ends the program at
-// once. A HUP that our caller chose to ignore (nohup) stays ignored.
+// endSignal is the cause of the end of a context that a signal ended.
+type endSignal struct{ signal os.Signal }
+
+func (e *endSignal) Error() string { return e.signal.String() }
+
+// endOnSignal returns a context that INT, TERM, QUIT and HUP end, so that the
+// master leaves cleanly and takes its socket with it; the cause is an
+// [endSignal]. A second one ends the program at once. A HUP that our caller
+// chose to ignore (nohup) stays ignored.
 func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(parent)
-	ends := []os.Signal{unix.SIGINT, unix.SIGTERM}
+	ctx, cancel := context.WithCancelCause(parent)
+	ends := []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
 	if !signal.Ignored(unix.SIGHUP) {
 		ends = append(ends, unix.SIGHUP)
 	}
@@ -23,12 +29,11 @@ func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, ends...)
 	go func() {
-		<-c
-		cancel()
+		cancel(&endSignal{<-c})
 		<-c
 		os.Exit(exitFailure)
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
 }
 
 // resizeOnSignal passes SIGWINCH on, by which slaves say that their terminals

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime/debug"
 	"strings"
 )
@@ -56,15 +55,21 @@ func versionLine() string {
 	return line
 }
 
-// prefixed puts the program's name before a message, but not before those that
-// OpenSSH prints without one.
+// unprefixed begins the messages that OpenSSH prints without a program's name.
+var unprefixed = []string{
+	"ssh: ", "ssh-master", "Control", "No ControlPath", "Invalid multiplex", "Multiplexing command", "Cannot specify",
+	"Master refused", "Connection ", "Timeout, server", "Received disconnect",
+}
+
+// prefixed puts the program's name before a message, but not before one that
+// people and scripts know from ssh.
 func prefixed(text string) string {
-	for _, own := range []string{"ssh: ", "ssh-master", "usage: ", "Control", "mux", "No ControlPath", "Invalid multiplex", "Multiplexing command", "Master refused"} {
-		if strings.HasPrefix(text, own) {
+	for _, start := range unprefixed {
+		if strings.HasPrefix(text, start) {
 			return text
 		}
 	}
-	return fmt.Sprintf("ssh-master: %s", text)
+	return "ssh-master: " + text
 }
 
 // capital begins a system's error message as ssh does: "Connection refused".
