@@ -11,6 +11,7 @@ func TestDifferentialClients(t *testing.T) {
 	compare(t, []group{
 		{"commands", Setup{Server: []string{"MaxSessions 40"}}, commandRows()},
 		{"terminal", Setup{Server: []string{"MaxSessions 40"}}, terminalRows()},
+		{"escapes", Setup{Server: []string{"MaxSessions 40"}}, escapeRows()},
 		{"terminal, first session", Setup{}, []row{{name: "~.", do: typed("~.", "-t", Target, far)}}},
 		{"terminal, next session", Setup{}, []row{
 			{name: "ends inside a line", do: typed("ab\x04\x04", "-t", Target, far)},
@@ -71,6 +72,34 @@ func terminalRows() []row {
 		{name: "-e %", do: typed("\r%.", "-e", "%", "-t", Target, far)},
 		{name: "not a terminal's session", do: typedCooked("~.\r\x04", "-T", Target, "echo ready; cat; exit 3")},
 		{name: "far side hangs up", do: typed("x\r", "-t", Target, "echo ready; read x; kill -KILL $$")},
+	}
+}
+
+// escapeRows: §5 of the facts; checklist 43 to 46.
+func escapeRows() []row {
+	// The far side shows each line that comes through, and ends by itself.
+	escape := func(keys string) func(t *testing.T, m *Master) outcome {
+		return typed("\r"+keys+"\r\x04", "-t", Target, far)
+	}
+	return []row{
+		{name: "~~", do: escape("~~")},
+		{
+			name: "~?", do: escape("~?"),
+			more: map[string]string{"shown": "it has ~I, as OpenSSH from 10.3 on"},
+		},
+		{name: "~B", do: escape("~B")},
+		{name: "~R", do: escape("~R")},
+		{name: "~V", do: escape("~V")},
+		{name: "~v", do: escape("~v")},
+		{name: "~C", do: escape("~C")},
+		{name: "~&", do: escape("~&")},
+		{name: "~^Z", do: escape("~\x1a")},
+		{name: "~x", do: escape("~x")},
+		{name: "~ alone, then a line", do: escape("~")},
+		{name: "two in one line", do: escape("~V~v")},
+		{name: "inside a line", do: escape("a~?")},
+		{name: "other character", do: typed("\r%V~V\r\x04", "-e", "%", "-t", Target, far)},
+		{name: "none", do: typed("\r~V\r\x04", "-e", "none", "-t", Target, far)},
 	}
 }
 
