@@ -11,7 +11,7 @@ import (
 // for it. It is a small one while a session is quiet, as most are most of the
 // time, and a large one from the pool while reads come back full.
 const (
-	quietBuffer = 1 << 10
+	quietBuffer = 512
 	bulkBuffer  = 64 << 10
 )
 

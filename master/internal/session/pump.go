@@ -103,38 +103,47 @@ func (s *Session) sendEOW() {
 	}
 }
 
-// serveRequests answers the host's requests on the channel until it is closed.
-// It must not wait for anything: a channel whose requests nobody takes stops
-// its whole link.
-func (s *Session) serveRequests() {
-	for req := range s.reqs {
-		switch req.Type {
-		case "exit-status":
-			s.exitStatus(req)
-		case "exit-signal":
-			// OpenSSH passes nothing on: the slave exits with 255.
-			s.advance(func(p *progress) { p.status = true })
-		case "eow@openssh.com":
-			s.inputUnwanted.Store(true)
-			s.files.In.Close()
-		default:
-			reply(req, false)
-		}
+// answer deals with a request of the host's on the channel. It must not wait
+// for anything: a channel whose requests nobody takes stops its whole link.
+func (s *Session) answer(req *ssh.Request, to *reports) {
+	switch req.Type {
+	case "exit-status":
+		s.exitStatus(req, to)
+	case "exit-signal":
+		// OpenSSH passes nothing on: the slave exits with 255.
+		s.advance(func(p *progress) { p.status = true })
+	case "eow@openssh.com":
+		s.inputUnwanted.Store(true)
+		s.files.In.Close()
+	default:
+		reply(req, false)
 	}
-	s.advance(func(p *progress) { p.requests = true })
 }
 
-// exitStatus keeps the first status for Run to report. A second one would make
-// stock slaves give up with an error.
-func (s *Session) exitStatus(req *ssh.Request) {
+// exitStatus passes the first status on. A second one would make stock slaves
+// give up with an error.
+func (s *Session) exitStatus(req *ssh.Request, to *reports) {
 	var msg struct{ Status uint32 }
 	if err := ssh.Unmarshal(req.Payload, &msg); err != nil {
 		reply(req, false)
 		return
 	}
 	reply(req, true)
-	s.exitOnce.Do(func() { s.exit <- msg.Status })
+	if !s.exited {
+		s.exited = true
+		to.send(func() { to.to.Exited(msg.Status) })
+	}
 	s.advance(func(p *progress) { p.status = true })
+}
+
+// discard takes what the host still asks on a channel that nobody has any more.
+func discard(requests <-chan *ssh.Request) {
+	if requests == nil {
+		return
+	}
+	for req := range requests {
+		reply(req, false)
+	}
 }
 
 // reply answers a request that wants an answer. Replying takes the link's

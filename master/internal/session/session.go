@@ -26,16 +26,15 @@ type Session struct {
 	reqs  <-chan *ssh.Request
 	log   *slog.Logger
 
-	exit   chan uint32   // the first exit-status; has room for it
 	over   chan struct{} // closed at the ordinary end
 	closed chan struct{} // closed by Close
 
 	stdinOver chan struct{} // closed when the standard input was copied or given up
 	closeOnce sync.Once
-	exitOnce  sync.Once
 	eowOnce   sync.Once
 
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
+	exited        bool        // an exit-status was passed on; belongs to Run
 
 	mu   sync.Mutex
 	done progress
@@ -50,7 +49,6 @@ type Session struct {
 func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Session, error) {
 	s := &Session{
 		req: req, files: files, log: req.Log,
-		exit:      make(chan uint32, 1),
 		over:      make(chan struct{}),
 		closed:    make(chan struct{}),
 		stdinOver: make(chan struct{}),
@@ -70,46 +68,71 @@ func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Sessi
 // Run starts what was asked for, copies until the session is over, and
 // returns when every descriptor of the slave is closed. It is called once.
 func (s *Session) Run(slave Reporter) {
-	go s.serveRequests()
 	go s.copyStdout()
 	go s.copyStderr()
 	started := make(chan startup, 2)
 	go s.start(started)
 
+	reports := &reports{to: slave}
+	defer reports.wait()
+	requests := s.reqs
 	for {
 		select {
+		case req, ok := <-requests:
+			if ok {
+				s.answer(req, reports)
+				continue
+			}
+			requests = nil
+			s.advance(func(p *progress) { p.requests = true })
 		case event := <-started:
-			s.report(event, slave)
-		case status := <-s.exit:
-			slave.Exited(status)
+			s.report(event, reports)
 		case <-s.over:
-			s.finish(slave)
+			s.files.Close()
+			s.ch.Close()
+			go discard(requests)
 			return
 		case <-s.closed:
+			go discard(requests)
 			return
 		}
 	}
 }
 
 // report tells the slave, or ends the session, as the start of it went.
-func (s *Session) report(event startup, slave Reporter) {
+func (s *Session) report(event startup, to *reports) {
 	switch event {
 	case startPTYRefused:
-		slave.TTYRefused()
+		to.send(to.to.TTYRefused)
 	case startRefused:
 		s.Close()
 	}
 }
 
-// finish is the ordinary end: everything was copied, and what the host said
-// last is passed on.
-func (s *Session) finish(slave Reporter) {
-	s.files.Close()
-	s.ch.Close()
-	select {
-	case status := <-s.exit:
-		slave.Exited(status)
-	default:
+// reports passes on to the slave what it has to hear, in order, without waiting
+// for a slave that does not listen: the requests of the host's channel must be
+// taken meanwhile.
+type reports struct {
+	to   Reporter
+	last chan struct{} // closed when the last report was sent; nil before any
+}
+
+func (r *reports) send(report func()) {
+	before, sent := r.last, make(chan struct{})
+	r.last = sent
+	go func() {
+		defer close(sent)
+		if before != nil {
+			<-before
+		}
+		report()
+	}()
+}
+
+// wait returns when everything was sent.
+func (r *reports) wait() {
+	if r.last != nil {
+		<-r.last
 	}
 }
 

@@ -57,7 +57,8 @@ func (s *Session) start(events chan<- startup) {
 		events <- startRefused
 		return
 	}
-	s.copyStdin()
+	// On a stack of its own, which an idle session then keeps small.
+	go s.copyStdin()
 }
 
 // requestX11 asks for X11 forwarding and tells the slave when it is refused.

@@ -79,7 +79,7 @@ func OpenStdioForward(ctx context.Context, to Opener, target Target, files *stdi
 // input the host sees an end of file and may go on, while the end of the host's
 // output ends everything.
 func (f *StdioForward) Run() {
-	go f.serveRequests()
+	go discard(f.reqs)
 	go f.copyInput()
 	// Extended data means nothing here, but unread it would use up the window.
 	go io.Copy(io.Discard, f.ch.Stderr())
@@ -119,10 +119,4 @@ func (f *StdioForward) copyInput() {
 func (f *StdioForward) copyOutput() {
 	copyOutput(f.files.Out, f.ch, f.Close)
 	f.Close()
-}
-
-func (f *StdioForward) serveRequests() {
-	for req := range f.reqs {
-		reply(req, false)
-	}
 }
