@@ -3,7 +3,13 @@ package master
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"strings"
 
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/forward"
 	"sshmaster/master/internal/hostconfig"
 	"sshmaster/muxproto"
 )
@@ -45,12 +51,85 @@ func wireForward(kind muxproto.ForwardType, f hostconfig.Forward) muxproto.Forwa
 	return w
 }
 
-type noForwards struct{}
+// newForwards is the table of everything that this master forwards.
+func (m *Master) newForwards() *forward.Registry {
+	return forward.New(forward.Config{
+		Opener: route{m}, Requester: route{m},
+		GatewayPorts:          m.host.GatewayPorts,
+		AddressFamily:         m.host.AddressFamily,
+		StreamLocalBindMask:   m.host.StreamLocalBindMask,
+		StreamLocalBindUnlink: m.host.StreamLocalBindUnlink,
+		PermitRemoteOpen:      m.host.PermitRemoteOpen,
+		Dir:                   m.opts.Dir,
+		Busy:                  m.idle.begin,
+		Log:                   m.log,
+	})
+}
 
-func (noForwards) Open(context.Context, muxproto.Forward) (uint32, error) {
-	return 0, errors.New("Port forwarding failed")
+// incoming is what the host may open channels for, each with its handler.
+func (m *Master) incoming() map[string]func(ssh.NewChannel) {
+	handlers := maps.Clone(m.forwards.Remotes().Handlers())
+	if m.host.ForwardAgent.Enabled {
+		handlers["auth-agent@openssh.com"] = m.forwards.Agent(m.agentSocket)
+	}
+	return handlers
 }
-func (noForwards) Cancel(context.Context, muxproto.Forward) error {
-	return errors.New("port not found")
+
+// agentSocket is the agent that is forwarded: the configuration's own, or that
+// of the master's environment.
+func (m *Master) agentSocket() string {
+	if path := m.host.ForwardAgent.Path; path != "" {
+		return path
+	}
+	for _, v := range m.opts.Env {
+		if path, ok := strings.CutPrefix(v, "SSH_AUTH_SOCK="); ok {
+			return path
+		}
+	}
+	return ""
 }
-func (noForwards) Exists(muxproto.Forward) bool { return false }
+
+// openForwards opens what the configuration asks for. A failure ends the start
+// only under ExitOnForwardFailure.
+func (m *Master) openForwards(ctx context.Context) error {
+	for _, f := range Forwards(m.host) {
+		port, err := slaveForwards{m}.Open(ctx, f)
+		switch {
+		case err != nil && m.host.ExitOnForwardFailure:
+			return fmt.Errorf("%w (ExitOnForwardFailure is set): %s", err, f)
+		case err != nil:
+			m.log.Warn("Warning: " + err.Error())
+		case port != 0:
+			m.log.Warn(fmt.Sprintf("Allocated port %d for remote forward to %s", port, destination(f)))
+		}
+	}
+	return nil
+}
+
+func destination(f muxproto.Forward) string {
+	if f.ConnectPort == muxproto.PortStreamLocal {
+		return f.ConnectHost
+	}
+	return fmt.Sprintf("%s:%d", f.ConnectHost, f.ConnectPort)
+}
+
+// slaveForwards is the table as slaves may use it.
+type slaveForwards struct{ m *Master }
+
+var errUnsafe = errors.New("Port forwarding failed: the host's key has changed, and nothing is forwarded to such a host")
+
+// Open opens a forward, unless the host is not the one that was known.
+func (s slaveForwards) Open(ctx context.Context, f muxproto.Forward) (uint32, error) {
+	if s.m.link.Unsafe() {
+		return 0, errUnsafe
+	}
+	return s.m.forwards.Open(ctx, f)
+}
+
+// Cancel cancels a forward.
+func (s slaveForwards) Cancel(ctx context.Context, f muxproto.Forward) error {
+	return s.m.forwards.Cancel(ctx, f)
+}
+
+// Exists says whether opening f would change nothing.
+func (s slaveForwards) Exists(f muxproto.Forward) bool { return s.m.forwards.Exists(f) }

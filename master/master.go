@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/control"
+	"sshmaster/master/internal/forward"
 	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/upstream"
 )
@@ -28,6 +29,7 @@ type Master struct {
 	link     *upstream.Link
 	listener *control.Listener
 	server   *control.Server
+	forwards *forward.Registry
 	idle     idle
 
 	started  bool
@@ -50,6 +52,7 @@ func New(opts Options) (*Master, error) {
 	}
 	m.idle.persist = opts.Host.ControlPersist.Idle
 	m.idle.expired = func() { m.end(nil) }
+	m.forwards = m.newForwards()
 	m.server = control.New(m.controlConfig())
 	return m, nil
 }
@@ -68,13 +71,18 @@ func (m *Master) Start(ctx context.Context) error {
 	link, err := upstream.Dial(ctx, upstream.Options{
 		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
 		Log: m.log, Prompter: m.opts.Prompter, Stderr: m.opts.Stderr,
-		Version: m.opts.Version,
+		Version: m.opts.Version, Channels: m.incoming(),
 	})
 	if err != nil {
 		return err
 	}
 	m.link = link
-	if err := m.listen(); err != nil {
+	err = m.openForwards(ctx)
+	if err == nil {
+		err = m.listen()
+	}
+	if err != nil {
+		m.forwards.Close()
 		link.Close()
 		return err
 	}
@@ -108,9 +116,10 @@ func (m *Master) listen() error {
 func (m *Master) controlConfig() control.Config {
 	return control.Config{
 		Opener:        route{m},
-		Forwards:      noForwards{},
+		Forwards:      slaveForwards{m},
 		SendEnv:       m.host.SendEnv,
 		SetEnv:        variables(m.host.SetEnv),
+		Agent:         m.forwardsAgent,
 		EOW:           m.hostIsOpenSSH,
 		PID:           os.Getpid(),
 		SlaveTimeout:  m.host.Own.SlaveTimeout,
@@ -132,6 +141,11 @@ func (r route) OpenChannel(ctx context.Context, name string, extra []byte) (ssh.
 	return r.m.link.OpenChannel(ctx, name, extra)
 }
 
+// SendRequest sends a global request to the host.
+func (r route) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error) {
+	return r.m.link.SendRequest(ctx, name, wantReply, payload)
+}
+
 // variables splits SetEnv's "NAME=value".
 func variables(entries []string) []session.Variable {
 	var vs []session.Variable
@@ -148,6 +162,10 @@ func variables(entries []string) []session.Variable {
 func (m *Master) hostIsOpenSSH() bool {
 	return strings.HasPrefix(m.link.Info().ServerVersion, "SSH-2.0-OpenSSH")
 }
+
+// forwardsAgent says whether sessions may have the agent forwarded: not to a
+// host whose key has changed.
+func (m *Master) forwardsAgent() bool { return m.host.ForwardAgent.Enabled && !m.link.Unsafe() }
 
 // Serve returns when the master has ended and everything of it is gone: with
 // nil after Shutdown, after ctx, after ControlPersist's time or after
@@ -180,6 +198,7 @@ func (m *Master) clean() {
 	}
 	m.accepted.Wait()
 	m.server.Close()
+	m.forwards.Close()
 	m.link.Close()
 }
 

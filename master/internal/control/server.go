@@ -32,8 +32,8 @@ type Config struct {
 	SendEnv []string
 	SetEnv  []session.Variable
 
-	// Agent allows slaves to have the authentication agent forwarded.
-	Agent bool
+	// Agent says whether slaves may have the authentication agent forwarded.
+	Agent func() bool
 
 	// X11 prepares X11 forwarding for a session. Nil allows none.
 	X11 func() (*session.X11, error)

@@ -54,7 +54,7 @@ func (s *slave) sessionRequest(m *muxproto.NewSession) session.Request {
 		Command: m.Command, Subsystem: m.Subsystem,
 		TTY: m.WantTTY, Term: m.Term, Escape: m.EscapeChar,
 		Env:   append(permittedEnv(m.Env, cfg.SendEnv), cfg.SetEnv...),
-		Agent: m.WantAgent && cfg.Agent,
+		Agent: m.WantAgent && cfg.Agent(),
 		EOW:   cfg.EOW(),
 		Info:  cfg.Info,
 		Log:   s.log,

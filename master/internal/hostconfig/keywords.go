@@ -34,11 +34,8 @@ type Keyword struct {
 // prefers none of them is refused.
 var Methods = []string{"publickey", "keyboard-interactive", "password"}
 
-// Reasons that several rows share.
-const (
-	noForwards = "forwards of the configuration are not opened yet"
-	noKerberos = "Kerberos cannot be used here"
-)
+// noKerberos is a reason that several rows share.
+const noKerberos = "Kerberos cannot be used here"
 
 // Keywords is the option table: every keyword that a release of ssh prints,
 // and what this version does with it. A keyword that comes into its own is one
@@ -120,16 +117,16 @@ var Keywords = []Keyword{
 	{Name: "GSSAPIServerIdentity", Policy: Ignored, Why: noKerberos},
 
 	// Forwards.
-	{Name: "LocalForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.LocalForward != nil }},
-	{Name: "RemoteForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.RemoteForward != nil }},
-	{Name: "DynamicForward", Policy: Warned, Why: noForwards, When: func(h *Host) bool { return h.DynamicForward != nil }},
-	{Name: "GatewayPorts", Policy: Ignored, Why: noForwards},
+	{Name: "LocalForward"},
+	{Name: "RemoteForward"},
+	{Name: "DynamicForward"},
+	{Name: "GatewayPorts"},
 	{Name: "ClearAllForwardings"},
-	{Name: "ExitOnForwardFailure", Policy: Ignored, Why: noForwards},
-	{Name: "StreamLocalBindMask", Policy: Ignored, Why: noForwards},
-	{Name: "StreamLocalBindUnlink", Policy: Ignored, Why: noForwards},
-	{Name: "PermitRemoteOpen", Policy: Ignored, Why: noForwards},
-	{Name: "ForwardAgent", Policy: Warned, Why: "the agent is not forwarded yet: sessions open without it", When: func(h *Host) bool { return h.ForwardAgent.Enabled }},
+	{Name: "ExitOnForwardFailure"},
+	{Name: "StreamLocalBindMask"},
+	{Name: "StreamLocalBindUnlink"},
+	{Name: "PermitRemoteOpen"},
+	{Name: "ForwardAgent"},
 	{Name: "ForwardX11", Policy: Warned, Why: "X11 is not forwarded yet: sessions open without it", When: func(h *Host) bool { return h.ForwardX11 }},
 	{Name: "ForwardX11Trusted", Policy: Ignored, Why: "X11 is not forwarded yet"},
 	{Name: "ForwardX11Timeout", Policy: Ignored, Why: "X11 is not forwarded yet"},

@@ -1,0 +1,89 @@
+package master_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"sshmaster/master"
+	"sshmaster/master/internal/sshtest"
+	"sshmaster/muxproto"
+)
+
+// freePort is a port that nobody listened on a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// greeter is a service that says hello to whoever connects.
+func greeter(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "hello")
+			c.Close()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func requireGreeting(t *testing.T, port int) {
+	t.Helper()
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	require.NoError(t, err)
+	defer c.Close()
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+}
+
+func TestForwardsOfTheConfigurationAreOpenWhenStartReturns(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	local, remote, target := freePort(t), freePort(t), greeter(t)
+	start(t, srv,
+		fmt.Sprintf("LocalForward=%d 127.0.0.1:%d", local, target),
+		fmt.Sprintf("RemoteForward=%d 127.0.0.1:%d", remote, target))
+	requireGreeting(t, local)
+	requireGreeting(t, remote)
+}
+
+func TestForwardsOfSlaves(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := start(t, srv)
+	port, err := m.dial(t).OpenForward(t.Context(), muxproto.Forward{
+		Type: muxproto.ForwardRemote, ConnectHost: "127.0.0.1", ConnectPort: uint32(greeter(t)),
+	})
+	require.NoError(t, err)
+	requireGreeting(t, int(port))
+}
+
+func TestExitOnForwardFailure(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	taken := greeter(t)
+	for _, option := range []string{"LocalForward", "RemoteForward"} {
+		path := controlPath(t)
+		host := resolve(t, srv, "ExitOnForwardFailure=yes", fmt.Sprintf("%s=%d localhost:1", option, taken))
+		m, err := master.New(master.Options{Host: host, Control: path})
+		require.NoError(t, err)
+		require.ErrorContains(t, m.Start(t.Context()), "forwarding failed")
+		require.NoFileExists(t, path)
+	}
+	start(t, srv, fmt.Sprintf("LocalForward=%d localhost:1", taken)) // a warning
+}
