@@ -79,11 +79,11 @@ func TestExitOnForwardFailure(t *testing.T) {
 	taken := greeter(t)
 	for _, option := range []string{"LocalForward", "RemoteForward"} {
 		path := controlPath(t)
-		host := resolve(t, srv, "ExitOnForwardFailure=yes", fmt.Sprintf("%s=%d localhost:1", option, taken))
+		host := resolve(t, srv, "ExitOnForwardFailure=yes", fmt.Sprintf("%s=127.0.0.1:%d localhost:1", option, taken))
 		m, err := master.New(master.Options{Host: host, Control: path})
 		require.NoError(t, err)
 		require.ErrorContains(t, m.Start(t.Context()), "forwarding failed")
 		require.NoFileExists(t, path)
 	}
-	start(t, srv, fmt.Sprintf("LocalForward=%d localhost:1", taken)) // a warning
+	start(t, srv, fmt.Sprintf("LocalForward=127.0.0.1:%d localhost:1", taken)) // a warning
 }
