@@ -123,6 +123,7 @@ func (m *Master) controlConfig() control.Config {
 		EOW:           m.hostIsOpenSSH,
 		PID:           os.Getpid(),
 		SlaveTimeout:  m.host.Own.SlaveTimeout,
+		Confirm:       m.confirmer(),
 		Host:          m.host.OriginalHost,
 		Info:          m.info,
 		StopListening: m.stopListening,

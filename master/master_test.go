@@ -53,11 +53,15 @@ type serving struct {
 
 func start(t *testing.T, srv *sshtest.Server, options ...string) *serving {
 	t.Helper()
+	return startWith(t, master.Options{Host: resolve(t, srv, options...)})
+}
+
+func startWith(t *testing.T, o master.Options) *serving {
+	t.Helper()
 	s := &serving{path: controlPath(t), end: make(chan error, 1)}
-	m, err := master.New(master.Options{
-		Host: resolve(t, srv, options...), Control: s.path,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test",
-	})
+	o.Control, o.Version = s.path, "test"
+	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	m, err := master.New(o)
 	require.NoError(t, err)
 	require.NoError(t, m.Start(t.Context()))
 	s.Master = m
@@ -77,18 +81,35 @@ func (s *serving) dial(t *testing.T) *muxproto.Client {
 // session opens a session whose input is a pipe and whose output goes nowhere.
 func (s *serving) session(t *testing.T, command string) (*muxproto.Session, *os.File) {
 	t.Helper()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer null.Close()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
 	t.Cleanup(func() { w.Close() })
-	ses, err := s.dial(t).NewSession(t.Context(), muxproto.NewSession{Command: command, EscapeChar: muxproto.NoEscape},
-		int(r.Fd()), int(null.Fd()), int(null.Fd()))
+	ses, err := s.openOn(t, command, r)
 	require.NoError(t, err)
-	t.Cleanup(func() { ses.Close() })
 	return ses, w
+}
+
+// open tries to open a session without input.
+func (s *serving) open(t *testing.T, command string) (*muxproto.Session, error) {
+	t.Helper()
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	return s.openOn(t, command, null)
+}
+
+func (s *serving) openOn(t *testing.T, command string, stdin *os.File) (*muxproto.Session, error) {
+	t.Helper()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	ses, err := s.dial(t).NewSession(t.Context(), muxproto.NewSession{Command: command, EscapeChar: muxproto.NoEscape},
+		int(stdin.Fd()), int(null.Fd()), int(null.Fd()))
+	if err == nil {
+		t.Cleanup(func() { ses.Close() })
+	}
+	return ses, err
 }
 
 func (s *serving) requireGone(t *testing.T) {
