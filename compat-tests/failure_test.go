@@ -17,8 +17,7 @@ import (
 func TestSlaveKilled(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
 		other, otherIn, otherOut := heldSession(t, m, "cat; exit 3")
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
 			killedReading(t, m, sig)
 			killedWriting(t, m, sig)
@@ -35,11 +34,12 @@ func TestSlaveKilled(t *testing.T) {
 	})
 }
 
-// warmUp has the master make what it keeps for good, so that counting begins afterwards.
-func warmUp(t testing.TB, m *Master) {
+// warmUp has the master make what it keeps for good, so that counting begins afterwards; it returns what that is.
+func warmUp(t testing.TB, m *Master) Resources {
 	t.Helper()
 	m.Session(t, "true")
 	run(t, Command{Args: m.SSH("-tt", Target, "true")})
+	return m.rested(t)
 }
 
 // requireDied: ssh exits with 255 on the signals that it catches, from a moment after the session began on.
@@ -124,7 +124,7 @@ func TestLinkDies(t *testing.T) {
 func TestRefused(t *testing.T) {
 	forEachMaster(t, Setup{Server: []string{"MaxSessions 1"}}, func(t *testing.T, m *Master) {
 		first, stdin, _ := heldSession(t, m, "cat; exit 2")
-		before := resources(t, m.PID())
+		before := m.rested(t)
 		for range 5 {
 			// The caller waits for the end of its pipe, not only for ssh; the client falls back to a login, which fails.
 			r := run(t, Command{Args: []string{"sh", "-c", `x=$("$@" 2>&1); echo "$? $x"`, "sh", "ssh", "-F", m.Server.Config, Target, "true"}})
@@ -139,8 +139,7 @@ func TestRefused(t *testing.T) {
 
 func TestRefusedSubsystem(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		for range 5 {
 			r := run(t, Command{Args: []string{"sh", "-c", `x=$("$@" 2>/dev/null); echo "$? $x"`, "sh", "ssh", "-F", m.Server.Config, "-s", Target, "no-such"}})
 			require.Equal(t, "255 \n", r.Stdout)
@@ -166,8 +165,7 @@ func TestRefusedTerminal(t *testing.T) {
 // A slave that asks for a session and withholds its descriptors hinders nobody, and a deadline ends it.
 func TestWithheldDescriptors(t *testing.T) {
 	onlyOurs(t, "stock waits for them in its only thread and serves nobody meanwhile", Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		var slaves []*rawSlave
 		for given := range 3 {
 			s := m.Attach(t)
@@ -207,8 +205,7 @@ func asEndOK(err error) error {
 // Sixty connections that stopped in the middle of a packet keep nobody from working.
 func TestHalfSentPackets(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		whole := newSession(1, strings.Repeat("x", 1000))
 		var slaves []*rawSlave
 		for i := range 60 {

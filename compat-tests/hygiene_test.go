@@ -231,8 +231,7 @@ func TestDescriptorsOfARefusedSession(t *testing.T) {
 // What a slave passed before it left, or passed wrongly, is closed.
 func TestDescriptorsWithoutASession(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		t.Run("two, then gone", func(t *testing.T) {
 			s, p := m.Attach(t), newPipes(t)
 			require.NoError(t, s.send(newSession(1, "true")))
@@ -261,8 +260,7 @@ func TestDescriptorsWithoutASession(t *testing.T) {
 
 func TestDescriptorsInOneMessage(t *testing.T) {
 	onlyOurs(t, "stock leaks the second", Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		s, p := m.Attach(t), newPipes(t)
 		require.NoError(t, s.send(newSession(1, "true")))
 		require.NoError(t, s.sendTogether(p.passed[:]...))
@@ -275,8 +273,7 @@ func TestDescriptorsInOneMessage(t *testing.T) {
 // Every kind of session, many times: the master holds what it held before.
 func TestNothingLeaks(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
-		warmUp(t, m)
-		before := resources(t, m.PID())
+		before := warmUp(t, m)
 		batch := write(t, filepath.Join(t.TempDir(), "batch"), 0o600, "pwd\n")
 		for range 5 {
 			for _, args := range [][]string{

@@ -171,8 +171,8 @@ func TestThousandIdleSessions(t *testing.T) {
 	ours(t)
 	enoughDescriptors(t, 10_000)
 	m := newLightMaster(t)
-	open(t, m, 1, pipeShape)[0].Close()
-	before := m.resting(t)
+	require.NoError(t, open(t, m, 1, pipeShape)[0].Close())
+	before := m.rested(t)
 	rest(t, m, before, open(t, m, idleSessions, pipeShape))
 }
 
@@ -181,8 +181,8 @@ func TestIdleSocketsAndTerminals(t *testing.T) {
 	ours(t)
 	enoughDescriptors(t, 2000)
 	m := newLightMaster(t)
-	open(t, m, 1, pipeShape)[0].Close()
-	before := m.resting(t)
+	require.NoError(t, open(t, m, 1, pipeShape)[0].Close())
+	before := m.rested(t)
 	sessions := append(open(t, m, 100, socketShape), open(t, m, 100, terminalShape)...)
 	rest(t, m, before, sessions)
 }
@@ -196,29 +196,6 @@ func ours(t testing.TB) {
 		}
 	}
 	t.Skip("COMPAT_MASTER asks for stock alone")
-}
-
-// resting is what the master holds once nobody is attached any more.
-func (m *Master) resting(t testing.TB) Resources {
-	t.Helper()
-	attached := func() int {
-		n := 0
-		for _, name := range descriptors(m.PID()) {
-			if strings.Contains(name, "pipe:") || strings.Contains(name, "/dev/pts") {
-				n++
-			}
-		}
-		return n
-	}
-	eventually(t, func() bool { return attached() == 0 }, "a session did not go")
-	last := resources(t, m.PID())
-	eventually(t, func() bool {
-		now := resources(t, m.PID())
-		same := now.Descriptors == last.Descriptors
-		last = now
-		return same
-	}, "descriptors come and go")
-	return last
 }
 
 // The project's own client, against both masters: it knows no more of ours than of stock.

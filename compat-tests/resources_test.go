@@ -55,15 +55,28 @@ func descriptors(pid int) []string {
 	return names
 }
 
-// settles waits until the master holds as many descriptors as before.
+// settles waits until the master holds no more descriptors than before.
 func (m *Master) settles(t testing.TB, before Resources) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for resources(t, m.PID()).Descriptors != before.Descriptors {
+	for deadline := soon(); resources(t, m.PID()).Descriptors > before.Descriptors; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			require.FailNow(t, "descriptors leaked", "before %d, now\n%s", before.Descriptors,
 				strings.Join(descriptors(m.PID()), "\n"))
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// rested is what the master holds once what ended before has been put away: the same in five looks, one after another.
+func (m *Master) rested(t testing.TB) Resources {
+	t.Helper()
+	last, same := resources(t, m.PID()), 0
+	eventually(t, func() bool {
+		now := resources(t, m.PID())
+		if same++; now.Descriptors != last.Descriptors {
+			same = 0
+		}
+		last = now
+		return same >= 5
+	}, "descriptors come and go")
+	return last
 }

@@ -151,7 +151,8 @@ func startRows() []row {
 			o["answers"] = strconv.FormatBool(pid != 0)
 			o["socket"] = left(m)
 			if pid != 0 {
-				_ = syscall.Kill(pid, syscall.SIGTERM)
+				// Not by a signal: stock misses one that comes just before it waits.
+				run(t, Command{Args: m.SSH("-O", "exit", Target)})
 				gone(t, pid)
 				o["socket after its end"] = left(m)
 			}

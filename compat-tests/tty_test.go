@@ -66,12 +66,12 @@ func modesRelayed(t *testing.T, m *Master) {
 	require.Equal(t, 0, p.Wait(t))
 }
 
-// sizeLoop is a remote command that keeps saying its terminal's size until a key ends it.
-const sizeLoop = "while ! read -t 0.05 x; do stty size; done; exit 3"
+// sizeLoop is a remote command that keeps saying its terminal's size until a line ends it.
+const sizeLoop = "(while sleep 0.05; do stty size </dev/tty; done) & read x; kill $!; exit 3"
 
 func windowChange(t *testing.T, m *Master) {
 	term := newTerminal(t)
-	p := term.Start(t, nil, m.SSH("-t", Target, "bash", "-c", "'"+sizeLoop+"'")...)
+	p := term.Start(t, nil, m.SSH("-t", Target, sizeLoop)...)
 	term.Expect(t, "24 80\r")
 	term.Resize(t, 50, 132)
 	term.Expect(t, "50 132\r\n")
@@ -87,7 +87,7 @@ func windowChangeOfAll(t *testing.T, m *Master) {
 	var sessions [2]*Process
 	for i := range terms {
 		terms[i] = newTerminal(t)
-		sessions[i] = terms[i].Start(t, nil, m.SSH("-t", Target, "bash", "-c", "'"+sizeLoop+"'")...)
+		sessions[i] = terms[i].Start(t, nil, m.SSH("-t", Target, sizeLoop)...)
 		terms[i].Expect(t, "24 80\r")
 	}
 	// Stopped, the clients cannot tell the master themselves.
