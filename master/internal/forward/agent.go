@@ -29,7 +29,7 @@ func (c *connection) serveAgent(nc ssh.NewChannel, path string) {
 	if path != "" {
 		sock, dialErr := c.reg.dial(c.reg.ctx, target{path: path})
 		if dialErr == nil {
-			if c.confirm(nc, sock) {
+			if c.confirm(nc, sock, StateOpen) {
 				c.carry(atOnce, nil, nil)
 			}
 			return

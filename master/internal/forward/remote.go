@@ -68,14 +68,14 @@ func (r *Registry) serveRemote(nc ssh.NewChannel, f muxproto.Forward) {
 		refuse(nc, err)
 		return
 	}
-	if c.confirm(nc, sock) {
+	if c.confirm(nc, sock, StateOpen) {
 		c.carry(eachWay, nil, nil)
 	}
 }
 
 // confirm takes the socket and then the host's channel, and returns false when
 // either has ended meanwhile.
-func (c *connection) confirm(nc ssh.NewChannel, sock net.Conn) bool {
+func (c *connection) confirm(nc ssh.NewChannel, sock net.Conn, state State) bool {
 	if !c.takeSocket(sock) {
 		nc.Reject(ssh.Prohibited, openFailed)
 		return false
@@ -84,7 +84,7 @@ func (c *connection) confirm(nc ssh.NewChannel, sock net.Conn) bool {
 	if err != nil {
 		return false
 	}
-	c.become(StateOpen, c.describe().Name)
+	c.become(state, c.describe().Name)
 	return c.takeChannel(ch, reqs)
 }
 

@@ -199,3 +199,16 @@ func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // port is the port that a forward listens on, in figures.
 func port(f muxproto.Forward) string { return decimal(f.ListenPort) }
+
+// occupy listens on a port of the loopback until it is told to stop.
+func occupy(t *testing.T, port uint32) (stop func()) {
+	t.Helper()
+	var l net.Listener
+	eventually(t, func() (ok bool) {
+		var err error
+		l, err = net.Listen("tcp", "127.0.0.1:"+decimal(port))
+		return err == nil
+	}, "the port is free")
+	t.Cleanup(func() { l.Close() })
+	return func() { l.Close() }
+}
