@@ -36,7 +36,7 @@ func (h *Host) Findings() []Finding {
 		key := strings.ToLower(k.Name)
 		known[key] = true
 		if k.Policy >= Ignored && k.applies(h, key) {
-			all = append(all, Finding{k.Name, h.printed(key), k.Policy, k.Why})
+			all = append(all, Finding{k.Name, h.shown(key), k.Policy, k.Why})
 		}
 	}
 	for _, raw := range sortedKeys(h.Raw) {
@@ -92,6 +92,15 @@ func values(raw map[string][]string, key string) []string {
 func (h *Host) differs(key string) bool {
 	v := values(h.Raw, key)
 	return v != nil && !slices.Equal(v, values(h.base, key))
+}
+
+// shown returns a keyword's value as the user wrote it: not as -M or ssh's own
+// spelling has it.
+func (h *Host) shown(key string) string {
+	if key == "controlmaster" {
+		return h.ControlMasterConfigured
+	}
+	return h.printed(key)
 }
 
 // printed returns a keyword's value for a message.

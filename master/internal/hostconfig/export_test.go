@@ -32,3 +32,6 @@ func Expand(s, host, user, variable string) (string, error) {
 func ShellCommand(command, host, user string) (string, error) {
 	return new(Host).shellCommand("ProxyCommand", command, tokens{'h': host, 'r': user})
 }
+
+// Indifferent are the keywords that do not tell links apart.
+var Indifferent = indifferent

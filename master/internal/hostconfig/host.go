@@ -108,6 +108,7 @@ type Host struct {
 
 	// The control socket.
 	ControlMaster           string `oneof:"no yes ask auto autoask"`
+	ControlMasterConfigured string `ssh:"-"` // the same without -M and -o: what other programs find; "" is unknown
 	ControlPath             string // expanded; "" is none
 	ControlPersist          Persist
 	ForkAfterAuthentication bool
@@ -155,4 +156,7 @@ type Host struct {
 	base map[string][]string // what `ssh -F none -G` prints; nil when unknown
 	tok  tokens
 	env  environ
+
+	asked Query  // what Resolve was asked
+	file  string // its -F, absolute
 }

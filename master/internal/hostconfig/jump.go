@@ -112,11 +112,7 @@ func jumpCommand(hops []Jump, ssh, config, level string) string {
 		words = append(words, "-p", strconv.Itoa(last.Port))
 	}
 	if before := hops[:len(hops)-1]; len(before) > 0 {
-		var names []string
-		for _, hop := range before {
-			names = append(names, hop.String())
-		}
-		words = append(words, "-J", shellQuote(strings.Join(names, ",")))
+		words = append(words, "-J", shellQuote(jumpList(before)))
 	}
 	if config != "" {
 		words = append(words, "-F", shellQuote(config))

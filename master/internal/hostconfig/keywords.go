@@ -37,6 +37,10 @@ var Methods = []string{"publickey", "keyboard-interactive", "password"}
 // noKerberos is a reason that several rows share.
 const noKerberos = "Kerberos cannot be used here"
 
+// noAttaching is what guides on the web do not tell of ControlMaster yes.
+const noAttaching = "with it ssh never attaches to a socket that is there but logs in again each time; " +
+	"write ControlMaster auto (or no), ControlPath ~/.ssh/control-%r@%h:%p.sock and ControlPersist 8h"
+
 // Keywords is the option table: every keyword that a release of ssh prints,
 // and what this version does with it. A keyword that comes into its own is one
 // changed line.
@@ -135,7 +139,7 @@ var Keywords = []Keyword{
 	{Name: "TunnelDevice", Policy: Ignored, Why: "there is no tunnel"},
 
 	// The control socket.
-	{Name: "ControlMaster"},
+	{Name: "ControlMaster", Policy: Warned, Why: noAttaching, When: (*Host).neverAttached},
 	{Name: "ControlPath"},
 	{Name: "ControlPersist"},
 	{Name: "ForkAfterAuthentication"},

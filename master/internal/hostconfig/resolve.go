@@ -49,23 +49,26 @@ type Query struct {
 // An [SSHError] holds ssh's own words. Every other error names the option, or
 // the file and the line.
 func Resolve(ctx context.Context, q Query) (*Host, error) {
+	if q.Baselines == nil {
+		q.Baselines = new(Baselines) // for the questions that follow from this one
+	}
 	x, err := q.surroundings()
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{OriginalHost: x.dest.Host, env: x.env}
+	h := &Host{OriginalHost: x.dest.Host, env: x.env, asked: q, file: x.config()}
 	if h.Own, err = x.own(); err != nil {
 		return nil, err
 	}
-	ssh, err := x.env.findSSH(q.SSH, x.dir)
-	if err != nil {
-		err = x.standIn(h)
-	} else {
-		err = x.ask(ctx, h, sshCommand{path: ssh, dir: x.dir, env: x.env, log: x.log}, q.Baselines)
+	fill := (*surroundings).standIn
+	if ssh, err := x.env.findSSH(q.SSH, x.dir); err == nil {
+		x.ssh = ssh
+		fill = func(x *surroundings, h *Host) error { return x.ask(ctx, h) }
 	}
-	if err != nil {
+	if err := fill(x, h); err != nil {
 		return nil, err
 	}
+	x.findControlMaster(h, fill)
 	if err := h.finish(x); err != nil {
 		return nil, err
 	}
@@ -109,13 +112,13 @@ func (q Query) surroundings() (*surroundings, error) {
 }
 
 // ask fills h from ssh.
-func (x *surroundings) ask(ctx context.Context, h *Host, c sshCommand, known *Baselines) (err error) {
-	x.ssh = c.path
+func (x *surroundings) ask(ctx context.Context, h *Host) (err error) {
+	c := sshCommand{path: x.ssh, dir: x.dir, env: x.env, log: x.log}
 	args := renderArgs(resolvable(x.args))
 	if h.Raw, err = c.print(ctx, args, x.query.Destination); err != nil {
 		return err
 	}
-	h.base = known.of(ctx, c)
+	h.base = x.query.Baselines.of(ctx, c)
 	if err := h.decode(x.log); err != nil {
 		return err
 	}
