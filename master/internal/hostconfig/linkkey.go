@@ -39,7 +39,7 @@ func (h *Host) LinkKey() string {
 		}
 	}
 	if len(h.ProxyJump) > 0 {
-		delete(said, "ProxyCommand") // it only says the same once more
+		said["ProxyCommand"] = "" // it only says the same once more
 	}
 	if h.KnownHostsCommand != "" {
 		said["tokens"] = [...]string{h.OriginalHost, h.HostKeyAlias}

@@ -132,13 +132,13 @@ func TestLinkKey(t *testing.T) {
 	plain := key("")
 	for _, same := range []string{
 		"ForwardAgent yes", "ControlPath /tmp/x", "ControlMaster yes", "LogLevel DEBUG", "ConnectTimeout 3",
-		"LocalForward 1234 localhost:1", "SendEnv X", "RequestTTY force",
+		"LocalForward 1234 localhost:1", "SendEnv X", "ProxyJump a", "RequestTTY force",
 	} {
 		require.Equal(t, plain, key(same), same)
 	}
 	seen := map[string]string{plain: ""}
 	for _, other := range []string{
-		"User somebody", "Port 23", "HostName elsewhere", "IdentityFile /tmp/k", "IdentityAgent none", "CertificateFile /tmp/c",
+		"User somebody", "Port 23", "HostName elsewhere", "IdentityFile /tmp/k", "IdentityAgent /tmp/a", "CertificateFile /tmp/c",
 		"StrictHostKeyChecking no", "UserKnownHostsFile /tmp/k", "HostKeyAlias a", "Ciphers aes128-ctr", "ServerAliveInterval 5",
 		"ProxyCommand nc", "BindAddress 127.0.0.1", "AddressFamily inet6", "KnownHostsCommand /bin/true %n",
 		"PreferredAuthentications password", "IPQoS none",
