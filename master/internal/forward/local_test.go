@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -216,6 +217,23 @@ func TestUnixSocketMaskAndUnlink(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "s"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
+
+	deep := strings.Repeat("a-deep-folder/", 12)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, deep), 0o700))
+	f.ListenHost = deep + "s"
+	if runtime.GOOS == "linux" {
+		s.open(t, f)
+		require.FileExists(t, filepath.Join(dir, f.ListenHost))
+		remotely := remote(freePort(t), f.ListenHost, muxproto.PortStreamLocal)
+		s.open(t, remotely) // connects to the socket, which leads on
+		converse(t, dial(t, remotely.ListenPort), "deep")
+	} else {
+		_, err = s.Open(t.Context(), f)
+		require.EqualError(t, err, "Port forwarding failed")
+	}
+	f.ListenHost = strings.Repeat("n", 200)
+	_, err = s.Open(t.Context(), f)
+	require.EqualError(t, err, "Port forwarding failed")
 
 	f.ListenHost = "no/such/folder/s"
 	_, err = s.Open(t.Context(), f)

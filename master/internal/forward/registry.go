@@ -11,7 +11,7 @@ import (
 )
 
 // goodbye is how long Close waits for a host that does not answer a CLOSE.
-const goodbye = 2 * time.Second
+const goodbye = time.Second
 
 // A Registry holds the forwards of one master and the connections that they
 // carry. Its methods may be called from any goroutine.
@@ -194,7 +194,7 @@ func (r *Registry) Exists(f muxproto.Forward) bool {
 }
 
 // Close ends every forward and every connection and returns when nothing of
-// them runs any more, at the latest after two seconds: what a dead link still
+// them runs any more, at the latest after a second: what a dead link still
 // holds is let go with the link. It may be called more than once. Files of unix
 // sockets stay, as OpenSSH leaves them.
 func (r *Registry) Close() {

@@ -160,7 +160,7 @@ func TestListenForOthers(t *testing.T) {
 		host string
 		port uint32
 	}
-	got := make(chan opened, 1)
+	got := make(chan opened, 4)
 	accept := func(nc ssh.NewChannel) {
 		var open struct {
 			Host       string
@@ -189,6 +189,18 @@ func TestListenForOthers(t *testing.T) {
 	_, err = s.openTCP(t, "127.0.0.1", chosen)
 	requireRefused(t, err, ssh.Prohibited, "open failed")
 	require.Empty(t, s.Listeners())
+
+	// By host and port, as proxy slaves name places.
+	places, path := remotes.Places(), shortDir(t)+"/s"
+	chosen, err = places.Listen(t.Context(), "localhost", 0, accept)
+	require.NoError(t, err)
+	_, err = places.Listen(t.Context(), path, muxproto.PortStreamLocal, accept)
+	require.NoError(t, err)
+	closed(t, dialTo(t, "unix", path))
+	closed(t, dial(t, chosen))
+	require.NoError(t, places.Cancel(t.Context(), path, muxproto.PortStreamLocal))
+	require.NoError(t, places.Cancel(t.Context(), "localhost", chosen))
+	require.ErrorIs(t, places.Cancel(t.Context(), "localhost", chosen), forward.ErrNotForwarded)
 }
 
 // When nobody waits for the answer any more, a place that is granted after all
