@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -72,6 +71,9 @@ func (m *Master) incoming() map[string]func(ssh.NewChannel) {
 	if m.host.ForwardAgent.Enabled {
 		handlers["auth-agent@openssh.com"] = m.forwards.Agent(m.agentSocket)
 	}
+	if m.display != nil {
+		handlers["x11"] = m.forwards.X11(m.display)
+	}
 	return handlers
 }
 
@@ -81,12 +83,7 @@ func (m *Master) agentSocket() string {
 	if path := m.host.ForwardAgent.Path; path != "" {
 		return path
 	}
-	for _, v := range m.opts.Env {
-		if path, ok := strings.CutPrefix(v, "SSH_AUTH_SOCK="); ok {
-			return path
-		}
-	}
-	return ""
+	return m.getenv("SSH_AUTH_SOCK")
 }
 
 // openForwards opens what the configuration asks for. A failure ends the start

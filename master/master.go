@@ -12,6 +12,7 @@ import (
 
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/forward"
+	"sshmaster/master/internal/forward/x11"
 	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/upstream"
 )
@@ -30,6 +31,7 @@ type Master struct {
 	listener *control.Listener
 	server   *control.Server
 	forwards *forward.Registry
+	display  *x11.Forwarding // nil for none
 	idle     idle
 
 	started  bool
@@ -53,6 +55,7 @@ func New(opts Options) (*Master, error) {
 	m.idle.persist = opts.Host.ControlPersist.Idle
 	m.idle.expired = func() { m.end(nil) }
 	m.forwards = m.newForwards()
+	m.display = m.newDisplay()
 	m.server = control.New(m.controlConfig())
 	return m, nil
 }
@@ -120,6 +123,7 @@ func (m *Master) controlConfig() control.Config {
 		SendEnv:       m.host.SendEnv,
 		SetEnv:        variables(m.host.SetEnv),
 		Agent:         m.forwardsAgent,
+		X11:           m.prepareX11,
 		EOW:           m.hostIsOpenSSH,
 		PID:           os.Getpid(),
 		SlaveTimeout:  m.host.Own.SlaveTimeout,

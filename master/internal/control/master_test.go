@@ -69,7 +69,8 @@ func newMaster(t *testing.T, path string, opts ...option) *fakeMaster {
 	cfg := control.Config{
 		Opener: m.host.Link(t, nil), Forwards: m,
 		SendEnv: []string{"LC_*", "X?"}, SetEnv: []session.Variable{{Name: "SET", Value: "1"}},
-		Agent: func() bool { return false }, EOW: func() bool { return false }, PID: m.pid, SlaveTimeout: patience, Host: "host",
+		Agent: func() bool { return false }, EOW: func() bool { return false },
+		X11: func(context.Context) (*session.X11, error) { return nil, nil }, PID: m.pid, SlaveTimeout: patience, Host: "host",
 		Info:          func(name string) (string, bool) { return "about " + name, name == "connection" },
 		StopListening: func() { m.call("stop") },
 		Terminate:     func() { m.call("terminate") },

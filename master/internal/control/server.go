@@ -35,8 +35,9 @@ type Config struct {
 	// Agent says whether slaves may have the authentication agent forwarded.
 	Agent func() bool
 
-	// X11 prepares X11 forwarding for a session. Nil allows none.
-	X11 func() (*session.X11, error)
+	// X11 prepares X11 forwarding for a session; nil is the answer where there
+	// is none.
+	X11 func(ctx context.Context) (*session.X11, error)
 
 	// EOW says that the host understands eow@openssh.com.
 	EOW func() bool

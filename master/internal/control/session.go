@@ -36,7 +36,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
-	req := s.sessionRequest(m)
+	req := s.sessionRequest(ctx, m)
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
 	ses, err := session.Open(ctx, s.srv.cfg.Opener, req, files)
 	connected()
@@ -48,7 +48,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 
 // sessionRequest is what the slave asked for, less what this master's
 // configuration does not allow, plus what it adds.
-func (s *slave) sessionRequest(m *muxproto.NewSession) session.Request {
+func (s *slave) sessionRequest(ctx context.Context, m *muxproto.NewSession) session.Request {
 	cfg := &s.srv.cfg
 	req := session.Request{
 		Command: m.Command, Subsystem: m.Subsystem,
@@ -59,8 +59,8 @@ func (s *slave) sessionRequest(m *muxproto.NewSession) session.Request {
 		Info:  cfg.Info,
 		Log:   s.log,
 	}
-	if m.WantX11 && cfg.X11 != nil {
-		x, err := cfg.X11()
+	if m.WantX11 {
+		x, err := cfg.X11(ctx)
 		if err != nil {
 			s.log.Warn("no X11 forwarding", "error", err)
 		}
