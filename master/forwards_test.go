@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,6 +72,29 @@ func TestForwardsOfSlaves(t *testing.T) {
 	})
 	require.NoError(t, err)
 	requireGreeting(t, int(port))
+}
+
+func TestForwardedConnectionsAreListed(t *testing.T) {
+	sshtest.NoLeaks(t)
+	local := freePort(t)
+	m := start(t, sshtest.NewServer(t), fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d", local, silent(t)))
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", local))
+	require.NoError(t, err)
+	defer c.Close()
+	require.Eventually(t, func() bool {
+		text, err := m.dial(t).Info(t.Context(), "channels")
+		return err == nil && strings.Contains(text, fmt.Sprintf("direct-tcpip: listening port %d for 127.0.0.1 port ", local)) &&
+			strings.Contains(text, "(t4 [direct-tcpip] ")
+	}, patience, tick)
+}
+
+// silent is a service that says nothing and hears nothing.
+func silent(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 func TestExitOnForwardFailure(t *testing.T) {

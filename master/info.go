@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/upstream"
 )
 
@@ -21,6 +22,20 @@ func (m *Master) info(name string) (text string, ok bool) {
 	default:
 		return "", false
 	}
+}
+
+// carried lists the forwarded connections for -O channels, with the numbers
+// that are free at the moment.
+func (m *Master) carried() []control.ChannelLine {
+	var lines []control.ChannelLine
+	for _, c := range m.forwards.Connections() {
+		number := m.numbers.Take()
+		defer m.numbers.Free(number)
+		lines = append(lines, control.ChannelLine{
+			Number: number, Name: c.Name, Type: int(c.State), Kind: c.Type, Control: -1,
+		})
+	}
+	return lines
 }
 
 // connectionText describes a link in the lines of OpenSSH 10.6. Scripts look

@@ -33,6 +33,7 @@ type Master struct {
 	forwards *forward.Registry
 	display  *x11.Forwarding // nil for none
 	idle     idle
+	numbers  control.Numbers
 
 	started  bool
 	ending   chan error // why the master ends; the first counts
@@ -130,6 +131,8 @@ func (m *Master) controlConfig() control.Config {
 		Confirm:       m.confirmer(),
 		Host:          m.host.OriginalHost,
 		Info:          m.info,
+		Numbers:       &m.numbers,
+		Carried:       m.carried,
 		StopListening: m.stopListening,
 		Terminate:     func() { m.end(ErrTerminated) },
 		Busy:          m.idle.begin,
