@@ -2,7 +2,6 @@ package forward
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,18 +23,18 @@ func (r *Registry) listen(ctx context.Context, f muxproto.Forward) ([]net.Listen
 		return nil, err
 	}
 	var listeners []net.Listener
-	var failures []error
+	var failed failures
 	for _, a := range addresses {
 		l, err := listenTCP(ctx, netip.AddrPortFrom(a, uint16(f.ListenPort)))
 		if err != nil {
 			r.log.Debug("cannot listen on one of the addresses", "error", err)
-			failures = append(failures, err)
+			failed = append(failed, err)
 			continue
 		}
 		listeners = append(listeners, l)
 	}
 	if len(listeners) == 0 {
-		return nil, errors.Join(failures...)
+		return nil, failed
 	}
 	return listeners, nil
 }

@@ -41,6 +41,19 @@ func (e *RemoteError) Error() string {
 // Unwrap returns why: [ErrRefused], or what happened to the link.
 func (e *RemoteError) Unwrap() error { return e.Cause }
 
+// failures are several errors on one line.
+type failures []error
+
+func (f failures) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) Unwrap() []error { return f }
+
 // clean makes what the other side sent fit for a log and a terminal.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -55,7 +55,7 @@ func (r *Remotes) renewAll(ctx context.Context, link, round int) error {
 	if err != nil {
 		return err
 	}
-	var refusals []error
+	var refusals failures
 	for _, m := range lost {
 		err := r.renew(ctx, m, link, round > keepPort)
 		switch {
@@ -65,7 +65,10 @@ func (r *Remotes) renewAll(ctx context.Context, link, round int) error {
 			return err
 		}
 	}
-	return errors.Join(refusals...)
+	if len(refusals) == 0 {
+		return nil
+	}
+	return refusals
 }
 
 // lost is what the host granted on an earlier link and not on this one.

@@ -2,7 +2,6 @@ package socks
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -48,12 +47,12 @@ type Request struct {
 }
 
 // Granted is the answer of success, to be sent once the target is connected.
-// The address in it means nothing; OpenSSH sends the same.
+// The address and port in it mean nothing; OpenSSH sends zeros too.
 func (r *Request) Granted() []byte {
 	if r.Version == version4 {
 		return []byte{0, granted4, 0, 0, 0, 0, 0, 0}
 	}
-	return binary.BigEndian.AppendUint16([]byte{version5, granted5, 0, addressIPv4, 0, 0, 0, 0}, r.Port)
+	return []byte{version5, granted5, 0, addressIPv4, 0, 0, 0, 0, 0, 0}
 }
 
 // A Handshake is the state of one client's request. The zero value waits for

@@ -44,14 +44,14 @@ var golden = []struct {
 		sent:    "\x05\x01\x00\x05\x01\x00\x03\x0bexample.org\x01\xbb",
 		answer:  "\x05\x00",
 		req:     socks.Request{Version: 5, Host: "example.org", Port: 443},
-		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x01\xbb",
+		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00",
 	},
 	{
 		name:    "5 with IPv4, several methods, data behind",
 		sent:    "\x05\x03\x02\x00\x01\x05\x01\x00\x01\xc0\x00\x02\x07\x00\x16SSH-",
 		answer:  "\x05\x00",
 		req:     socks.Request{Version: 5, Host: "192.0.2.7", Port: 22},
-		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x16",
+		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00",
 		rest:    "SSH-",
 	},
 	{
@@ -59,7 +59,7 @@ var golden = []struct {
 		sent:    "\x05\x01\x00\x05\x01\x00\x04" + strings.Repeat("\x00", 15) + "\x01\x00\x50",
 		answer:  "\x05\x00",
 		req:     socks.Request{Version: 5, Host: "::1", Port: 80},
-		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x50",
+		granted: "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00",
 	},
 }
 
