@@ -270,6 +270,9 @@ func (c *conversation) note(f reply) string {
 		words, rest = append(words, fmt.Sprint(f.word(1)), c.id(f.word(2))), f[min(12, len(f)):]
 	case typeExit:
 		words, rest = append(words, c.id(f.word(1)), fmt.Sprint(f.word(2))), f[min(12, len(f)):]
+	case typeRemotePort:
+		require.NotZero(c.t, f.word(2))
+		words, rest = append(words, fmt.Sprint(f.word(1)), "PORT"), f[min(12, len(f)):]
 	case typeTTYAllocFailed:
 		words, rest = append(words, c.id(f.word(1))), f[min(8, len(f)):]
 	default:

@@ -167,6 +167,11 @@ func echoServer(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serveEcho(t, listener)
+	return listener.Addr().String()
+}
+
+func serveEcho(t testing.TB, listener net.Listener) {
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -182,7 +187,6 @@ func echoServer(t testing.TB) string {
 			}()
 		}
 	}()
-	return listener.Addr().String()
 }
 
 func stdioForward(t *testing.T, m *Master) {
