@@ -133,6 +133,7 @@ func (m *Master) controlConfig() control.Config {
 		Info:          m.info,
 		Numbers:       &m.numbers,
 		Carried:       m.carried,
+		Proxy:         m.proxy,
 		StopListening: m.stopListening,
 		Terminate:     func() { m.end(ErrTerminated) },
 		Busy:          m.idle.begin,

@@ -1,0 +1,18 @@
+package master
+
+import (
+	"context"
+
+	"sshmaster/master/internal/proxy"
+	"sshmaster/muxproto"
+)
+
+// proxy serves a slave that speaks SSH itself, until it leaves. To a host whose
+// key has changed it forwards nothing.
+func (m *Master) proxy(ctx context.Context, conn *muxproto.Conn) error {
+	cfg := proxy.Config{Opener: route{m}, Busy: m.idle.begin, Log: m.log}
+	if !m.link.Unsafe() {
+		cfg.Remotes = m.forwards.Remotes().Places()
+	}
+	return proxy.Serve(ctx, conn, cfg)
+}
