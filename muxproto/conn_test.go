@@ -228,8 +228,8 @@ func TestCloseUnblocks(t *testing.T) {
 }
 
 func TestPackets(t *testing.T) {
-	for _, dir := range []string{"requests", "replies"} {
-		for _, e := range load(t, dir, "proxy").events {
+	for _, r := range append(distinct(t), load(t, "replies", "proxy")) {
+		for _, e := range r.events {
 			if e.kind != "packet" {
 				continue
 			}

@@ -28,7 +28,7 @@ func TestEmptyMessagesRoundTrip(t *testing.T) {
 	for _, typ := range muxproto.Types() {
 		for _, side := range sides {
 			m, err := side.decode(body(typ.New()))
-			if typ.Direction()&map[string]muxproto.Direction{"requests": muxproto.ToMaster, "replies": muxproto.ToSlave}[side.dir] == 0 {
+			if typ.Direction()&map[string]muxproto.Direction{"requests": muxproto.ToMaster, "replies": muxproto.ToSlave}[side.name] == 0 {
 				var wrongWay *muxproto.UnknownTypeError
 				require.ErrorAs(t, err, &wrongWay)
 				require.Equal(t, typ, wrongWay.Type)

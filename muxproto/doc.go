@@ -66,6 +66,7 @@
 // PROTOCOL.mux and mux.c of OpenSSH. Where they disagree, this package does
 // what mux.c does: truth values are u32, so is the port of NEW_STDIO_FWD, no OK
 // follows a session's descriptors, and EXT_INFO (since OpenSSH 10.3) exists.
-// The frames under testdata were recorded from OpenSSH 9.2's own programs, but
-// for those of EXT_INFO, which are made after mux.c.
+// The conversations under testdata/slaves were recorded from the programs and
+// the masters of OpenSSH 8.4, 9.2, 10.0 and 10.6, those under testdata/replies
+// from a master of 9.2 that was asked for what stock slaves do not ask for.
 package muxproto

@@ -11,11 +11,9 @@ import (
 )
 
 // seed gives the fuzzer every golden body and an empty message of each type.
-func seed(f *testing.F, dir string) {
-	for _, r := range loadAll(f, dir) {
-		for _, frame := range r.frames() {
-			f.Add(frame[4:])
-		}
+func seed(f *testing.F, s side) {
+	for _, frame := range s.frames(f) {
+		f.Add(frame[4:])
 	}
 	for _, typ := range muxproto.Types() {
 		f.Add(body(typ.New()))
@@ -42,26 +40,28 @@ func reencode(t *testing.T, decode func([]byte) (muxproto.Message, error), data 
 }
 
 func FuzzRequest(f *testing.F) {
-	seed(f, "requests")
+	seed(f, sides[0])
 	f.Fuzz(func(t *testing.T, data []byte) { reencode(t, muxproto.DecodeRequest, data) })
 }
 
 func FuzzReply(f *testing.F) {
-	seed(f, "replies")
+	seed(f, sides[1])
 	f.Fuzz(func(t *testing.T, data []byte) { reencode(t, muxproto.DecodeReply, data) })
 }
 
 // FuzzConn reads a whole conversation. Reading ends, and what was read encodes
 // to no more than what was sent.
 func FuzzConn(f *testing.F) {
-	for _, dir := range []string{"requests", "replies"} {
-		for _, r := range loadAll(f, dir) {
+	for _, side := range sides {
+		for _, r := range distinct(f) {
 			var all []byte
 			for _, e := range r.events {
-				all = append(all, e.frame...)
+				if e.from == side.from {
+					all = append(all, e.frame...)
+				}
 			}
-			f.Add(all, dir == "requests", 1000)
-			f.Add(all, dir == "requests", 1)
+			f.Add(all, side.name == "requests", 1000)
+			f.Add(all, side.name == "requests", 1)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, request bool, packetsAfter int) {

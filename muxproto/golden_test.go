@@ -17,11 +17,13 @@ import (
 )
 
 // update makes the recording tests write what they recorded to testdata.
-var update = flag.Bool("update", false, "record testdata again from this machine's ssh and sshd")
+var update = flag.Bool("update", false, "record testdata/replies again from this machine's ssh and sshd")
 
-// A recording is what one side of a control connection sent. Its file has one
-// line of hexadecimal a frame, "fd" for a descriptor, "packet" and hexadecimal
-// for an SSH packet with its header, and comments after #.
+// A recording is what was sent on a control connection. Its file has one line
+// an event: an arrow where both sides are recorded (> from the slave, < from
+// the master), then a frame in hexadecimal, or "fd" and what sort of file the
+// descriptor is, or "packet" and an SSH packet in hexadecimal with its header,
+// or "end", where the master ends the connection. Comments begin with #.
 type recording struct {
 	name   string
 	origin string // where it comes from
@@ -29,13 +31,15 @@ type recording struct {
 }
 
 type event struct {
-	kind  string // "", "fd" or "packet"
+	from  string // ">", "<", or "" in a recording of one side
+	kind  string // "" for a frame, "fd", "packet" or "end"
 	frame []byte // with its length
+	file  string // of "fd"
 	note  string
 }
 
 func (r *recording) add(kind string, frame []byte, note string) {
-	r.events = append(r.events, event{kind, frame, note})
+	r.events = append(r.events, event{kind: kind, frame: frame, note: note})
 }
 
 // frames are the frames of messages, with their lengths.
@@ -60,42 +64,64 @@ func (r *recording) count(kind string) int {
 	return n
 }
 
-func (r *recording) path(dir string) string {
-	return filepath.Join("testdata", dir, r.name+".hex")
+// text is the content of the recording's file.
+func (r *recording) text() []byte {
+	b := new(bytes.Buffer)
+	fmt.Fprintf(b, "# %s\n", r.origin)
+	for _, e := range r.events {
+		for _, field := range []string{e.from, e.kind, e.file, hex.EncodeToString(e.frame), "# " + e.note} {
+			if field != "" && field != "# " {
+				b.WriteString(field + " ")
+			}
+		}
+		b.Truncate(b.Len() - 1)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
 }
 
 func (r *recording) save(t testing.TB, dir string) {
 	t.Helper()
-	b := new(bytes.Buffer)
-	fmt.Fprintf(b, "# %s\n", r.origin)
-	for _, e := range r.events {
-		line := strings.TrimSpace(e.kind + " " + hex.EncodeToString(e.frame))
-		fmt.Fprintf(b, "%s # %s\n", line, e.note)
-	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(r.path(dir)), 0o755))
-	require.NoError(t, os.WriteFile(r.path(dir), b.Bytes(), 0o644))
+	write(t, filepath.Join("testdata", dir, r.name+".hex"), r.text())
+}
+
+func write(t testing.TB, path string, content []byte) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, content, 0o644))
 }
 
 func load(t testing.TB, dir, name string) *recording {
 	t.Helper()
 	r := &recording{name: name}
-	text, err := os.ReadFile(r.path(dir))
+	text, err := os.ReadFile(filepath.Join("testdata", dir, name+".hex"))
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
 		line, note, _ := strings.Cut(line, "#")
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) == 0:
-			continue
-		case fields[0] == "fd":
-			r.add("fd", nil, note)
-		default:
-			frame, err := hex.DecodeString(fields[len(fields)-1])
+		if fields := strings.Fields(line); len(fields) > 0 {
+			e, err := parseEvent(fields)
 			require.NoError(t, err, "%s: %s", name, line)
-			r.add(strings.Join(fields[:len(fields)-1], " "), frame, note)
+			e.note = strings.TrimSpace(note)
+			r.events = append(r.events, e)
 		}
 	}
 	return r
+}
+
+func parseEvent(fields []string) (e event, err error) {
+	if fields[0] == ">" || fields[0] == "<" {
+		e.from, fields = fields[0], fields[1:]
+	}
+	switch {
+	case fields[0] == "end":
+		e.kind = "end"
+	case fields[0] == "fd":
+		e.kind, e.file = "fd", strings.Join(fields[1:], " ")
+	default:
+		e.kind = strings.Join(fields[:len(fields)-1], " ")
+		e.frame, err = hex.DecodeString(fields[len(fields)-1])
+	}
+	return e, err
 }
 
 // loadAll loads a folder of testdata.
@@ -111,26 +137,59 @@ func loadAll(t testing.TB, dir string) []*recording {
 	return all
 }
 
-// sides are the folders of testdata with their decoders.
-var sides = []struct {
-	dir    string
+// A side is a direction of the connection with its decoders.
+type side struct {
+	name   string
+	from   string // in recordings of both sides
 	decode func([]byte) (muxproto.Message, error)
 	read   func(*muxproto.Conn) (muxproto.Message, error)
-}{
-	{"requests", muxproto.DecodeRequest, (*muxproto.Conn).ReadRequest},
-	{"replies", muxproto.DecodeReply, (*muxproto.Conn).ReadReply},
+}
+
+var sides = []side{
+	{"requests", ">", muxproto.DecodeRequest, (*muxproto.Conn).ReadRequest},
+	{"replies", "<", muxproto.DecodeReply, (*muxproto.Conn).ReadReply},
+}
+
+// frames are all different frames that were ever recorded from this side.
+func (s side) frames(t testing.TB) [][]byte {
+	var frames [][]byte
+	seen := map[string]bool{}
+	add := func(frame []byte) {
+		if !seen[string(frame)] {
+			seen[string(frame)] = true
+			frames = append(frames, frame)
+		}
+	}
+	if s.name == "replies" {
+		for _, r := range loadAll(t, "replies") {
+			for _, frame := range r.frames() {
+				add(frame)
+			}
+		}
+	}
+	for _, release := range loadReleases(t) {
+		if s.name == "replies" {
+			add(release.hello)
+		}
+		for _, r := range release.recordings {
+			for _, e := range r.events {
+				if e.kind == "" && e.from == s.from {
+					add(e.frame)
+				}
+			}
+		}
+	}
+	return frames
 }
 
 // TestGoldenFrames: what OpenSSH sent decodes, and encodes to the same bytes.
 func TestGoldenFrames(t *testing.T) {
 	for _, side := range sides {
-		for _, r := range loadAll(t, side.dir) {
-			for _, frame := range r.frames() {
-				require.Equal(t, len(frame)-4, int(binary.BigEndian.Uint32(frame)), r.name)
-				m, err := side.decode(frame[4:])
-				require.NoError(t, err, r.name)
-				require.Equal(t, frame, muxproto.Append(nil, m), "%s: %s", r.name, muxproto.Describe(m))
-			}
+		for _, frame := range side.frames(t) {
+			require.Equal(t, len(frame)-4, int(binary.BigEndian.Uint32(frame)), "%x", frame)
+			m, err := side.decode(frame[4:])
+			require.NoError(t, err, "%x", frame)
+			require.Equal(t, frame, muxproto.Append(nil, m), muxproto.Describe(m))
 		}
 	}
 }
@@ -139,11 +198,9 @@ func TestGoldenFrames(t *testing.T) {
 func TestEveryTypeHasAGoldenFrame(t *testing.T) {
 	seen := map[string]map[muxproto.Type]bool{}
 	for _, side := range sides {
-		seen[side.dir] = map[muxproto.Type]bool{}
-		for _, r := range loadAll(t, side.dir) {
-			for _, frame := range r.frames() {
-				seen[side.dir][muxproto.Type(binary.BigEndian.Uint32(frame[4:]))] = true
-			}
+		seen[side.name] = map[muxproto.Type]bool{}
+		for _, frame := range side.frames(t) {
+			seen[side.name][muxproto.Type(binary.BigEndian.Uint32(frame[4:]))] = true
 		}
 	}
 	for _, typ := range muxproto.Types() {
@@ -160,33 +217,35 @@ func TestEveryTypeHasAGoldenFrame(t *testing.T) {
 // early, between two entries, and then it is what was left of it.
 func TestTruncatedBodies(t *testing.T) {
 	for _, side := range sides {
-		for _, r := range loadAll(t, side.dir) {
-			for _, frame := range r.frames() {
-				body := frame[4:]
-				for n := range body {
-					m, err := side.decode(body[:n])
-					if err != nil {
-						require.ErrorIs(t, err, muxproto.ErrMalformed, "%s cut at %d", r.name, n)
-						continue
-					}
-					require.Contains(t, []muxproto.Type{muxproto.TypeHello, muxproto.TypeNewSession}, m.MsgType(),
-						"%s cut at %d", r.name, n)
-					require.Equal(t, body[:n], muxproto.Append(nil, m)[4:])
+		for _, frame := range side.frames(t) {
+			body := frame[4:]
+			for n := range body {
+				m, err := side.decode(body[:n])
+				if err != nil {
+					require.ErrorIs(t, err, muxproto.ErrMalformed, "%x cut at %d", body, n)
+					continue
 				}
+				require.Contains(t, []muxproto.Type{muxproto.TypeHello, muxproto.TypeNewSession}, m.MsgType(), "%x cut at %d", body, n)
+				require.Equal(t, body[:n], muxproto.Append(nil, m)[4:])
 			}
 		}
 	}
 }
 
-// TestTruncatedFrames ends a connection at every byte of every golden frame.
+// TestTruncatedFrames ends a connection at every byte of a golden frame of
+// every type.
 func TestTruncatedFrames(t *testing.T) {
 	noLeak(t, func() {
 		for _, side := range sides {
-			for _, r := range loadAll(t, side.dir) {
-				for _, frame := range r.frames() {
-					for n := range frame {
-						truncatedFrame(t, side.read, frame[:n])
-					}
+			done := map[muxproto.Type]bool{}
+			for _, frame := range side.frames(t) {
+				typ := muxproto.Type(binary.BigEndian.Uint32(frame[4:]))
+				if done[typ] {
+					continue
+				}
+				done[typ] = true
+				for n := range frame {
+					truncatedFrame(t, side.read, frame[:n])
 				}
 			}
 		}

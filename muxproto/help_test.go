@@ -110,10 +110,10 @@ func program(t testing.TB, name string) string {
 	return ""
 }
 
-// shortDir makes a folder whose path leaves room for a control socket.
-func shortDir(t testing.TB) string {
+// shortDir makes a folder below parent whose path leaves room for a control socket.
+func shortDir(t testing.TB, parent string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "mp")
+	dir, err := os.MkdirTemp(parent, "mp")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir

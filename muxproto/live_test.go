@@ -23,27 +23,46 @@ type site struct {
 // newSite sets up an sshd with extra lines for its configuration.
 func newSite(t testing.TB, lines ...string) *site {
 	t.Helper()
-	sshd := program(t, "sshd")
+	s := newSiteIn(t, "/tmp")
+	sshd := s.sshdConfig(t, lines...)
+	s.config = s.write(t, "ssh_config", append(s.sshConfig(s.file),
+		fmt.Sprintf("ProxyCommand %s -i -e -f %s 2>>%s", program(t, "sshd"), sshd, s.file("log")))...)
+	return s
+}
+
+// newSiteIn makes a site's keys in a new folder below dir.
+func newSiteIn(t testing.TB, dir string) *site {
+	t.Helper()
+	program(t, "sshd")
 	program(t, "ssh")
 	if os.Geteuid() == 0 {
 		// Debian's start script makes it. Only root's sshd asks for it.
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
 	}
-	s := &site{dir: shortDir(t)}
+	s := &site{dir: shortDir(t, dir)}
 	s.keygen(t, "host_key")
 	s.keygen(t, "id")
-	s.write(t, "sshd_config", append([]string{
+	return s
+}
+
+// sshdConfig writes an sshd's configuration and returns its path.
+func (s *site) sshdConfig(t testing.TB, lines ...string) string {
+	return s.write(t, "sshd_config", append([]string{
 		"HostKey " + s.file("host_key"), "AuthorizedKeysFile " + s.file("id.pub"),
 		"UsePAM no", "StrictModes no", "PidFile none", "LogLevel VERBOSE",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
 		"PrintMotd no", "PrintLastLog no", "AcceptEnv CT_*", "Subsystem sftp internal-sftp",
 	}, lines...)...)
-	s.config = s.write(t, "ssh_config",
+}
+
+// sshConfig is a client's configuration but for the way to the host. Path gives
+// the paths of the site's files.
+func (s *site) sshConfig(path func(name string) string) []string {
+	return []string{
 		"Host target", "HostName 127.0.0.1", "HostKeyAlias target", "BatchMode yes", "IdentitiesOnly yes",
-		"IdentityFile "+s.file("id"), "IdentityAgent none", "StrictHostKeyChecking accept-new",
-		"UserKnownHostsFile "+s.file("known_hosts"), "GlobalKnownHostsFile /dev/null", "LogLevel ERROR",
-		fmt.Sprintf("ProxyCommand %s -i -e -f %s 2>>%s", sshd, s.file("sshd_config"), s.file("log")))
-	return s
+		"IdentityFile " + path("id"), "IdentityAgent none", "StrictHostKeyChecking accept-new",
+		"UserKnownHostsFile " + path("known_hosts"), "GlobalKnownHostsFile /dev/null", "LogLevel ERROR",
+	}
 }
 
 func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
@@ -62,14 +81,33 @@ func (s *site) keygen(t testing.TB, name string) {
 // which accepts slaves. The master ends with the test.
 func (s *site) master(t testing.TB, name string, options ...string) string {
 	t.Helper()
-	path := s.file(name)
+	args := append([]string{"-F", s.config, "-N", "-S", s.file(name)}, append(options, "target")...)
+	cmd := exec.Command(program(t, "ssh"), args...)
+	cmd.Env = cleanEnv(s.dir)
+	s.launch(t, name, cmd)
+	return s.file(name)
+}
+
+// launch starts a master and waits until its socket accepts slaves.
+func (s *site) launch(t testing.TB, name string, cmd *exec.Cmd) {
+	t.Helper()
+	s.start(t, name, cmd)
+	require.Eventually(t, func() bool {
+		c, err := muxproto.Dial(within(t), s.file(name))
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	}, patience, 5e6, "the stock master did not come up")
+}
+
+// start starts a program that ends with the test.
+func (s *site) start(t testing.TB, name string, cmd *exec.Cmd) {
+	t.Helper()
 	log, err := os.Create(s.file(name + ".log"))
 	require.NoError(t, err)
 	defer log.Close()
-	args := append([]string{"-F", s.config, "-N", "-S", path}, append(options, "target")...)
-	cmd := exec.Command(program(t, "ssh"), args...)
 	cmd.Stderr = log
-	cmd.Env = cleanEnv(s.dir)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -77,17 +115,9 @@ func (s *site) master(t testing.TB, name string, options ...string) string {
 		if t.Failed() {
 			logText, _ := os.ReadFile(s.file(name + ".log"))
 			sshdText, _ := os.ReadFile(s.file("log"))
-			t.Logf("master's log:\n%s\nsshd's log:\n%s", logText, sshdText)
+			t.Logf("log of %s:\n%s\nsshd's log:\n%s", name, logText, sshdText)
 		}
 	})
-	require.Eventually(t, func() bool {
-		c, err := muxproto.Dial(within(t), path)
-		if err != nil {
-			return false
-		}
-		return c.Close() == nil
-	}, patience, 5e6, "the stock master did not come up")
-	return path
 }
 
 // cleanEnv is an environment in which ssh does the same on every machine.

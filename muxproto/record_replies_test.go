@@ -2,6 +2,7 @@ package muxproto_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -150,7 +151,7 @@ func TestRecordReplies(t *testing.T) {
 
 // recordForwards opens and cancels forwards of all kinds.
 func recordForwards(t *testing.T, k *talk) {
-	port, taken := closedPort(t), takenPort(t)
+	port, taken := closedPort(t), newTakenPort(t)
 	require.Equal(t, &muxproto.OK{}, k.ask(open(0, local("127.0.0.1", port, "127.0.0.1", 9))))
 	require.Equal(t, &muxproto.OK{RequestID: 1}, k.ask(open(1, local("127.0.0.1", port, "127.0.0.1", 9))))
 	require.Equal(t, &muxproto.Failure{RequestID: 2, Reason: "Port forwarding failed"}, k.ask(open(2, local("127.0.0.1", taken, "h", 9))))
@@ -184,8 +185,8 @@ func closedPort(t testing.TB) uint32 {
 	return port
 }
 
-// takenPort is a port of the loopback interface that is in use until the test ends.
-func takenPort(t testing.TB) uint32 {
+// newTakenPort is a port of the loopback interface that is in use until the test ends.
+func newTakenPort(t testing.TB) uint32 {
 	l, port := listen(t)
 	t.Cleanup(func() { _ = l.Close() })
 	return port
@@ -195,4 +196,15 @@ func listen(t testing.TB) (net.Listener, uint32) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return l, uint32(l.Addr().(*net.TCPAddr).Port)
+}
+
+// readFrame reads a frame with its length, without the package's help.
+func readFrame(r io.Reader) ([]byte, error) {
+	frame := make([]byte, 4)
+	if _, err := io.ReadFull(r, frame); err != nil {
+		return nil, err
+	}
+	frame = append(frame, make([]byte, binary.BigEndian.Uint32(frame))...)
+	_, err := io.ReadFull(r, frame[4:])
+	return frame, err
 }
