@@ -62,7 +62,7 @@ func enoughDescriptors(t testing.TB, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	if limit.Max < n {
+	if uint64(limit.Max) < n { // signed on FreeBSD
 		t.Skipf("needs %d open files, the limit is %d", n, limit.Max)
 	}
 }
