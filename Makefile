@@ -4,48 +4,57 @@ GO      ?= go
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
-FUZZTIME ?= 5s
 BIN     := bin/ssh-master
-export GOFLAGS ?= -buildvcs=false
+# How many inputs each fuzz target gets (20000x), or for how long (10s).
+FUZZTIME ?= 20000x
+
+# One set of flags for all, so that what one target has compiled serves the next. Only the race detector needs cgo.
+export GOFLAGS ?= -buildvcs=false -trimpath
+export CGO_ENABLED ?= 0
+
+.NOTPARALLEL:
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/ssh-master
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/ssh-master
+	$(GO) build -o $(BIN) ./cmd/ssh-master
 
 .PHONY: install
 install: build ## install the program and its manual page below PREFIX
-	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/ssh-master
-	install -D -m 644 cmd/ssh-master/ssh-master.1 $(DESTDIR)$(MANDIR)/man1/ssh-master.1
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)/ssh-master
+	install -m 644 cmd/ssh-master/ssh-master.1 $(DESTDIR)$(MANDIR)/man1/ssh-master.1
 
 .PHONY: demo
 demo: build ## see it work, with nothing configured
-	@.ci/need ssh
+	@.ci/need ssh scp sftp xargs
 	@$(GO) run ./master/internal/demo $(BIN)
 
 .PHONY: test
-test: lint race fuzz compat-tests ## run everything that CI runs
+test: ## run everything that CI runs, cheapest first
+	@.ci/steps lint compat-tests fuzz race
 
 .PHONY: lint
 lint: ## gofmt, vet (Linux, macOS and FreeBSD), staticcheck, a tidy go.mod, the manual page
 	@.ci/lint
 
-.PHONY: race
-race: ## run the packages' tests with the race detector
-	@.ci/need gcc
-	$(GO) test -race -shuffle=on -timeout 5m ./muxproto/... ./master/... ./cmd/...
-
-.PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME
-	@.ci/fuzz $(FUZZTIME)
-
 .PHONY: compat-tests
 compat-tests: ## real ssh and sshd against the built program and against ssh -M
-	@.ci/need ssh sshd scp sftp rsync git
+	@.ci/need ssh sshd scp sftp ssh-keygen rsync git stty
 	$(GO) test -timeout 10m ./compat-tests/...
+
+.PHONY: fuzz
+fuzz: ## give each fuzz target FUZZTIME inputs
+	@.ci/need ssh-keygen
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: race
+race: ## run the packages' tests with the race detector
+	@CGO_ENABLED=1 .ci/need cc ssh sshd scp sftp ssh-keygen ssh-agent xargs
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 5m ./muxproto/... ./master/... ./cmd/...
 
 .PHONY: clean
 clean: ## remove what was built
