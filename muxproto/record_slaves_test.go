@@ -224,10 +224,10 @@ func runInvocation(t *testing.T, cmd *exec.Cmd, v invocation) (out []byte, err e
 	default:
 		cmd.Stdin = strings.NewReader(v.stdin) // by a pipe
 	}
-	b := new(bytes.Buffer)
-	cmd.Stdout, cmd.Stderr = b, struct{ io.Writer }{b} // a pipe each
+	var stdout, stderr bytes.Buffer // a pipe each
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = runBounded(cmd)
-	return b.Bytes(), err
+	return append(stdout.Bytes(), stderr.Bytes()...), err
 }
 
 // runBounded kills a program that takes too long.
