@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"sshmaster/master/internal/pattern"
 )
 
 // own returns ssh-master's own options: the command line's, then the file's,
@@ -64,7 +66,7 @@ func ownSettings(path, host string) ([]setting, error) {
 			if _, err := ownFrom([]setting{s}); err != nil {
 				return nil, err
 			}
-			if b.keyword == "" || matchHost(b.args, host) {
+			if b.keyword == "" || pattern.Any(b.args, host) {
 				given = append(given, s)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"sshmaster/master/internal/pattern"
 )
 
 // maxInclude is how deep Include may nest, as in ssh.
@@ -99,14 +101,14 @@ func (r *reader) judge(b block) bool {
 	case b.keyword == "":
 		return true
 	case b.keyword == "host":
-		return matchHost(b.args, r.dest.Host)
+		return pattern.Any(b.args, r.dest.Host)
 	case len(b.args) == 1 && strings.EqualFold(b.args[0], "all"):
 		return true
 	case len(b.args) == 2 && strings.EqualFold(b.args[0], "host"):
-		return matchHost(strings.Split(b.args[1], ","), r.hostName())
+		return pattern.Any(strings.Split(b.args[1], ","), r.hostName())
 	case len(b.args) == 1:
 		if key, value, ok := strings.Cut(b.args[0], "="); ok && strings.EqualFold(key, "host") {
-			return matchHost(strings.Split(value, ","), r.hostName())
+			return pattern.Any(strings.Split(value, ","), r.hostName())
 		}
 	}
 	r.warn("%s: Match %s cannot be judged without ssh: its block is left out", b.where(), strings.Join(b.args, " "))

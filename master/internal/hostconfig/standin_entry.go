@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sshmaster/master/internal/pattern"
 )
 
 // wholeLine are the keywords whose value is the rest of the line, quotes and #
@@ -20,7 +22,7 @@ func (r *reader) readEntry(e entry) error {
 		return fmt.Errorf("hostconfig: %s: %s is an option of ssh-master, not of ssh: it belongs into ~/.ssh/master_config", e.where(), own)
 	}
 	if !known || key == "host" {
-		if !matchHost(r.unknown, key) {
+		if !pattern.Any(r.unknown, key) {
 			r.warn("%s: %s is not known and is left out", e.where(), e.key)
 		}
 		return nil

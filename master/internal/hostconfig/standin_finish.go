@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sshmaster/master/internal/pattern"
 )
 
 // complete fills in what nobody set, and does what ssh does to values before
@@ -90,7 +92,7 @@ func assemble(list, defaults string) string {
 	case '-':
 		var kept []string
 		for _, name := range base {
-			if !matchHost(words, name) {
+			if !pattern.Any(words, name) {
 				kept = append(kept, name)
 			}
 		}

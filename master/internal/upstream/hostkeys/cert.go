@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/pattern"
 )
 
 // checkCert checks a certificate that the authority of line e signed, and
@@ -25,7 +27,7 @@ func (c *Checker) checkCert(cert *ssh.Certificate, e *entry) *Error {
 			printable(cert.Signature.Format))
 	}
 	at := slices.IndexFunc(cert.ValidPrincipals, func(principal string) bool {
-		return matchPattern(c.principal(), principal)
+		return pattern.Match(principal, c.principal())
 	})
 	if at < 0 {
 		return fault("the server's certificate is for %s, not for %s",
@@ -43,8 +45,8 @@ func (c *Checker) checkCert(cert *ssh.Certificate, e *entry) *Error {
 // signatureAllowed applies CASignatureAlgorithms.
 func (c *Checker) signatureAllowed(format string) bool {
 	allowed := c.config.CASignatureAlgorithms
-	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(pattern string) bool {
-		return matchPattern(format, pattern)
+	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(p string) bool {
+		return pattern.Match(p, format)
 	})
 }
 
