@@ -18,11 +18,14 @@ import (
 // ctx bounds the whole of it; when ctx ends Dial returns at once. It has no hold
 // on the link that was returned.
 func Dial(ctx context.Context, o Options) (*Link, error) {
-	o, err := o.complete()
+	o, err := o.ready(ctx)
 	if err != nil {
-		return nil, &DialError{Configured, err.Error(), err}
+		return nil, err
 	}
 	d := &dialer{Options: o}
+	if err := d.judge(); err != nil {
+		return nil, d.unable(err)
+	}
 	if err := d.provide(); err != nil {
 		return nil, d.unable(err)
 	}
@@ -71,6 +74,8 @@ func (d *dialer) reach(ctx context.Context) (nc net.Conn, began time.Time, err e
 	switch {
 	case d.Connect != nil:
 		nc, err = d.Connect(ctx)
+	case len(d.route) > 0:
+		return d.jump(ctx)
 	case d.Host.ProxyCommand != "":
 		nc, err = d.proxy(ctx)
 	default:
@@ -86,6 +91,10 @@ func (d *dialer) addr() string {
 
 // unreachable words an error of reach as ssh(1) does, with a remedy.
 func (d *dialer) unreachable(err error) string {
+	var jump *jumpError
+	if errors.As(err, &jump) {
+		return jump.text
+	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.Name == d.Host.HostName {
 		return fmt.Sprintf("ssh: Could not resolve hostname %s: %s", d.Host.HostName, resolution(dns))

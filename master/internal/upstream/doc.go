@@ -12,6 +12,19 @@
 //	Link: OpenChannel, SendRequest, incoming channels and requests, keepalive
 //	end:  closed by us | closed by the server | no sign of life | a fault of the wire
 //
+// # Jump hosts
+//
+// A host with a ProxyJump is reached in this process: each hop is resolved for
+// itself, as the ssh that ssh(1) would start for it, and linked to with its own
+// configuration and questions; the next one is reached by a direct-tcpip
+// channel of that link. [Links] are the links that a process shares: two hosts
+// behind one bastion need one login there, and a master of the bastion's own
+// serves those who jump. Where another process's master listens on the jump
+// host's ControlPath, the stream is asked of that master, as `ssh -W` does.
+//
+//	Dial ─▶ route (ssh -G of each hop) ─▶ Links: up? dialling? ─▶ channel ─▶ Dial's handshake
+//	                                        └ no ─▶ control socket? ─ no ─▶ Dial of the hop
+//
 // # How x/crypto/ssh is used
 //
 // The library is used unforked and with its limits in mind:

@@ -79,7 +79,10 @@ func (l *Link) lost(err error) error {
 			[]error{ErrRemoteClosed, err},
 		}
 	}
+	var jump *jumpEnd
 	switch {
+	case errors.As(err, &jump):
+		return &sentence{fmt.Sprintf("Connection to %s lost: %s", l.host, jump), []error{err}}
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrUnexpectedEOF):
 		return &sentence{fmt.Sprintf("Connection to %s closed by remote host.", l.host), []error{ErrRemoteClosed, err}}
 	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded):

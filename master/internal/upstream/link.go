@@ -28,7 +28,6 @@ type Link struct {
 	host     string // HostName, for sentences
 	port     int
 	log      *slog.Logger
-	handlers map[string]func(ssh.NewChannel)
 	hostKeys func(*Link, []byte)
 	qos      hostconfig.IPQoS
 	started  time.Time
@@ -36,6 +35,7 @@ type Link struct {
 
 	asking    atomic.Bool  // a keepalive is on its way
 	roundTrip atomic.Int64 // nanoseconds; of the last answered keepalive
+	handlers  atomic.Pointer[map[string]func(ssh.NewChannel)]
 	serving   atomic.Int64 // handlers of incoming channels that have not returned
 	announced atomic.Bool  // the server has announced its host keys
 
@@ -44,6 +44,9 @@ type Link struct {
 	once sync.Once
 	err  error // readable once done is closed
 }
+
+// adopt sets who handles the channels that the server opens from now on.
+func (l *Link) adopt(handlers map[string]func(ssh.NewChannel)) { l.handlers.Store(&handlers) }
 
 // run starts the link's two goroutines.
 func (l *Link) run(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, p patience) {

@@ -132,8 +132,8 @@ func (g *login) listen() {
 
 // silenceLimit is ServerAliveInterval x ServerAliveCountMax, as in ssh(1) before
 // the session, or else longer than sshd's own LoginGraceTime.
-func (g *login) silenceLimit() time.Duration {
-	if limit := min(g.Host.ServerAliveInterval, time.Hour) * time.Duration(min(g.Host.ServerAliveCountMax, 1000)); limit > 0 {
+func (d *dialer) silenceLimit() time.Duration {
+	if limit := min(d.Host.ServerAliveInterval, time.Hour) * time.Duration(min(d.Host.ServerAliveCountMax, 1000)); limit > 0 {
 		return limit
 	}
 	return stallLimit
@@ -196,9 +196,10 @@ func (g *login) link(s shaken) *Link {
 	g.mu.Unlock()
 	l := &Link{
 		conn: s.conn, wire: g.wire, host: g.Host.HostName, port: g.Host.Port, log: g.Log,
-		handlers: g.Channels, hostKeys: g.HostKeys, qos: g.Host.IPQoS, started: time.Now(), unsafe: unsafe,
+		hostKeys: g.HostKeys, qos: g.Host.IPQoS, started: time.Now(), unsafe: unsafe,
 		done: make(chan struct{}), gone: make(chan struct{}),
 	}
+	l.adopt(g.Channels)
 	l.run(s.chans, s.reqs, newPatience(g.Host.ServerAliveInterval, g.Host.ServerAliveCountMax, g.WriteTimeout))
 	info := l.Info()
 	g.Log.Debug("link up", "host", l.host, "user", l.User(), "server", info.ServerVersion,

@@ -42,7 +42,10 @@ func (g *login) describe(stage Stage, err error) string {
 	var mismatch *ssh.AlgorithmNegotiationError
 	reason, words, told := disconnect(err)
 	how, hungUp := hangup(err)
+	var jump *jumpEnd
 	switch {
+	case errors.As(g.wire.fault(), &jump):
+		return fmt.Sprintf("ssh: connect to host %s port %d: %s", host, port, jump)
 	case errors.Is(err, errConnectTimeout):
 		return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out during %s (ConnectTimeout %v)",
 			host, port, during(stage), g.Host.ConnectTimeout)

@@ -50,10 +50,21 @@ type Options struct {
 	// The link owns what it returns.
 	Connect func(ctx context.Context) (net.Conn, error)
 
+	// Links are where links to jump hosts are found, and left for others; nil
+	// shares them with nobody. Busy is for [Links.Dial]: it is called, quickly
+	// and without a lock of the caller's, when there begin to be jumps over the
+	// link, and what it returned when there are none any more.
+	Links *Links
+	Busy  func() (rest func())
+
 	// WriteTimeout is how long the server may refuse to take our bytes before
 	// the link is given up; 0 is three minutes, or what ServerAliveInterval and
 	// ServerAliveCountMax come to where that is more.
 	WriteTimeout time.Duration
+
+	route  []*hostconfig.Host // the jump hosts on the way, the nearest first
+	routed bool               // route is known
+	hop    bool               // the host is on somebody's way: nobody else judges its options
 }
 
 // A Verifier judges host keys.
@@ -92,6 +103,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Prompter == nil {
 		o.Prompter = prompt.Nobody{}
+	}
+	if o.Links == nil {
+		o.Links = NewLinks()
 	}
 	if o.Version == "" {
 		o.Version = "dev"

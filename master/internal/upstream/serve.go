@@ -40,7 +40,7 @@ func (l *Link) serve(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
 // that nobody handles is refused with the reason and the words of ssh(1), which
 // does not tell unknown types from forbidden ones.
 func (l *Link) serveChannel(nc ssh.NewChannel) {
-	handle := l.handlers[nc.ChannelType()]
+	handle := (*l.handlers.Load())[nc.ChannelType()]
 	switch {
 	case handle == nil:
 		l.log.Debug("refused a channel", "type", clean(nc.ChannelType()))
