@@ -72,10 +72,10 @@ func (m *Master) Start(ctx context.Context) error {
 	if err := control.Check(m.opts.Control, m.opts.Dir); err != nil {
 		return err
 	}
-	link, err := upstream.Dial(ctx, upstream.Options{
+	link, err := m.opts.Links.Dial(ctx, upstream.Options{
 		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
 		Log: m.log, Prompter: m.opts.Prompter, Stderr: m.opts.Stderr,
-		Version: m.opts.Version, Channels: m.incoming(),
+		Version: m.opts.Version, Channels: m.incoming(), Busy: m.idle.begin,
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"sshmaster/master/internal/hostconfig"
+	"sshmaster/master/internal/upstream"
 	"sshmaster/master/internal/upstream/prompt"
 )
 
@@ -36,6 +37,12 @@ var (
 	ErrNoPrompt  = prompt.ErrNoPrompt
 	ErrCancelled = prompt.ErrCancelled
 )
+
+// Links is the set of links that the masters of a process share.
+type Links = upstream.Links
+
+// NewLinks returns an empty set of links, for [Options].
+func NewLinks() *Links { return upstream.NewLinks() }
 
 // Resolve runs the installed `ssh -G` with the user's own arguments and decodes
 // its answer. Where no ssh is installed it reads ssh's configuration files
@@ -67,6 +74,11 @@ type Options struct {
 	Env []string
 	Dir string
 
+	// Links are shared among masters: one whose host is another one's jump host
+	// lends its link, and masters behind the same jump host log in there once.
+	// Nil shares with nobody.
+	Links *Links
+
 	// Version is what the host is told of the program after
 	// "SSH-2.0-sshmaster_".
 	Version string
@@ -90,6 +102,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Prompter == nil {
 		o.Prompter = prompt.Nobody{}
+	}
+	if o.Links == nil {
+		o.Links = NewLinks()
 	}
 	if o.Env == nil {
 		o.Env = os.Environ()
