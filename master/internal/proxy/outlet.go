@@ -24,6 +24,7 @@ type outlet struct {
 	control []byte      // posted and not written
 	waiting []*delivery // sent and not written, in order
 	leading bool        // somebody writes or is about to
+	closed  bool        // run has ended or is about to
 	err     error       // why nothing can be written any more
 
 	// The leader's alone.
@@ -79,7 +80,7 @@ func (o *outlet) offer(m packet) bool {
 
 // stir makes run look, unless somebody writes who will; the caller holds mu.
 func (o *outlet) stir() {
-	if o.leading {
+	if o.leading || o.closed {
 		return
 	}
 	select {
@@ -137,8 +138,8 @@ func (o *outlet) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.fail(net.ErrClosed)
+	o.closed = true
 	close(o.wake)
-	o.wake = nil
 }
 
 // write writes everything that is ready, own first, and hands the lead on. The

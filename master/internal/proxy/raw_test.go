@@ -27,12 +27,30 @@ type raw struct {
 // newRaw is served without a control socket.
 func newRaw(t *testing.T, m *testMaster) *raw {
 	t.Helper()
+	return serveRaw(t, m.config())
+}
+
+// newRawOn is served by a master whose host is this.
+func newRawOn(t *testing.T, host proxy.Opener) *raw {
+	t.Helper()
+	return serveRaw(t, proxy.Config{Opener: host})
+}
+
+// noHost refuses everything.
+type noHost struct{}
+
+func (noHost) OpenChannel(context.Context, string, []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	return nil, nil, &ssh.OpenChannelError{Reason: ssh.Prohibited, Message: "no"}
+}
+
+func serveRaw(t *testing.T, cfg proxy.Config) *raw {
+	t.Helper()
 	ours, theirs := sshtest.Pipe(t)
 	ctx, giveUp := context.WithCancelCause(context.Background())
 	r := &raw{Conn: muxproto.NewConn(ours.(*net.UnixConn)), served: make(chan error, 1), giveUp: giveUp}
 	go func() {
 		conn := muxproto.NewConn(theirs.(*net.UnixConn))
-		r.served <- proxy.Serve(ctx, conn, m.config())
+		r.served <- proxy.Serve(ctx, conn, cfg)
 	}()
 	t.Cleanup(func() {
 		r.Close()
