@@ -21,6 +21,10 @@ import (
 // master with ssh -O exit.
 var ErrTerminated = errors.New("terminated by ssh -O exit")
 
+// A DialError says in ssh's words why the host could not be reached or did not
+// let the user in, and how far the master came.
+type DialError = upstream.DialError
+
 // A Master holds a link to one host for the slaves on its control socket.
 type Master struct {
 	opts Options

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +20,11 @@ import (
 // ask for a password; once its socket accepts slaves it becomes a session of
 // its own, lets go of every descriptor of its caller, and says so through a
 // pipe, whereupon the command that the user typed returns 0. When it fails
-// instead, it has said why on standard error, and its exit status is passed
-// on.
+// instead, it has said why, and its end is made the command's own.
+//
+// The two are one job at a terminal: a shell takes the terminal back as soon as
+// the command has ended or stopped, so the command does neither before the new
+// process, which may have to set the terminal back.
 
 // readyVariable names the descriptor of that pipe to the new process.
 const readyVariable = "SSH_MASTER_READY_FD"
@@ -27,125 +32,106 @@ const readyVariable = "SSH_MASTER_READY_FD"
 // readyFD is the first descriptor after the standard ones.
 const readyFD = 3
 
-func isBackground() bool { return os.Getenv(readyVariable) != "" }
+// endTime is how long the new process may take to end by itself after a signal
+// that it may have received, too.
+const endTime = time.Second
 
 // startBackground runs the same command line in a new process, and returns the
 // exit status of the command that the user typed.
 func startBackground(args []string) int {
-	self, err := os.Executable()
-	if err != nil {
-		return fail(fmt.Errorf("cannot find my own program file: %w", err))
-	}
-	ready, write, err := os.Pipe()
+	// The new process must not inherit these as ignored: handlers are not
+	// inherited.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGTSTP)
+	pid, ready, err := startAnew(args)
 	if err != nil {
 		return fail(err)
 	}
+	accepts, ended := make(chan struct{}), make(chan unix.WaitStatus, 1)
+	go awaitReady(ready, accepts)
+	go awaitEnd(pid, ended)
+	for {
+		select {
+		case <-accepts:
+			return 0
+		case status := <-ended:
+			return endAs(status)
+		case s := <-signals:
+			if s != unix.SIGTSTP { // that it has stopped is seen by awaitEnd
+				time.AfterFunc(endTime, func() { unix.Kill(pid, unix.SIGTERM) })
+			}
+		}
+	}
+}
+
+// startAnew starts this program with the same arguments and a pipe on which it
+// says that it is ready.
+func startAnew(args []string) (pid int, ready *os.File, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, nil, fmt.Errorf("cannot find my own program file: %w", err)
+	}
+	ready, write, err := os.Pipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer write.Close()
 	child := exec.Command(self, args...)
 	child.Args[0] = os.Args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	child.ExtraFiles = []*os.File{write}
 	child.Env = append(os.Environ(), readyVariable+"="+strconv.Itoa(readyFD))
 	if err := child.Start(); err != nil {
-		return fail(err)
+		return 0, nil, err
 	}
-	write.Close()
+	return child.Process.Pid, ready, nil
+}
+
+// awaitReady closes accepts when the new process says so. An end of the pipe
+// without a word is the end of the process, which awaitEnd tells.
+func awaitReady(ready io.Reader, accepts chan<- struct{}) {
 	if _, err := io.ReadFull(ready, make([]byte, 1)); err == nil {
-		return 0
+		close(accepts)
 	}
-	return exitStatus(child.Wait())
 }
 
-// exitStatus is the status of a process that ended before it was ready.
-func exitStatus(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return exit.ExitCode()
-	}
-	return exitFailure
-}
-
-// detach is called when slaves are accepted: a master in the background leaves
-// its caller, and one in the foreground leaves the terminal's job control.
-func detach(log *logFile) error {
-	if !isBackground() {
-		leaveJobControl()
-		return nil
-	}
-	os.Unsetenv(readyVariable)
-	if _, err := unix.Setsid(); err != nil {
-		return fmt.Errorf("cannot leave the terminal's session: %w", err)
-	}
-	log.leaveTerminal()
-	if err := closeStandard(); err != nil {
-		return err
-	}
-	ready := os.NewFile(readyFD, "ready pipe")
-	defer ready.Close()
-	_, err := ready.Write([]byte{1})
-	return err
-}
-
-// closeStandard puts /dev/null in the place of the three standard descriptors,
-// so that whoever waits for the end of our output sees it.
-func closeStandard() error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	for fd := range 3 {
-		if err := replaceFD(int(null.Fd()), fd); err != nil {
-			return fmt.Errorf("cannot let go of descriptor %d: %w", fd, err)
+// awaitEnd waits for the end of the new process, and stops and goes on with it
+// meanwhile.
+func awaitEnd(pid int, ended chan<- unix.WaitStatus) {
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil && status.Stopped():
+			suspend()
+			unix.Kill(pid, unix.SIGCONT)
+		default:
+			ended <- status
+			return
 		}
 	}
-	return nil
 }
 
-// closeInherited closes what our caller left open beyond the standard
-// descriptors, as ssh does: a master outlives its caller, and whoever waits for
-// the end of such a file would wait for the master. Files of our own are not
-// inherited by anybody and carry close-on-exec, which tells them apart.
-func closeInherited() {
-	for _, fd := range openFDs() {
-		if fd <= 2 || fd == readyFD && isBackground() {
-			continue
-		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
-			unix.Close(fd)
-		}
-	}
-	if isBackground() {
-		unix.CloseOnExec(readyFD)
+// suspend stops this process until it is continued, which only the signal
+// tells: the thread that stops its process runs on for a moment.
+func suspend() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
+	if unix.Kill(os.Getpid(), unix.SIGSTOP) == nil {
+		<-continued
 	}
 }
 
-// openFDs lists this process's descriptors.
-func openFDs() []int {
-	entries, err := os.ReadDir("/dev/fd")
-	if err != nil {
-		return nil
+// endAs ends as another process did.
+func endAs(status unix.WaitStatus) int {
+	switch {
+	case status.Signaled():
+		return dieOf(status.Signal())
+	case status.Exited() && status.ExitStatus() > 0:
+		return status.ExitStatus()
+	default:
+		return exitFailure
 	}
-	var fds []int
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil {
-			fds = append(fds, fd)
-		}
-	}
-	return fds
-}
-
-// leaveJobControl gives up the controlling terminal. A master reads the
-// terminals of its slaves, and would be stopped for it by SIGTTIN if the same
-// terminal controlled it from the background. Ctrl-C still reaches it, because
-// that goes to the process group.
-func leaveJobControl() {
-	if sid, err := unix.Getsid(0); err != nil || sid == os.Getpid() {
-		return // the session's leader: giving up would hang up everybody
-	}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return
-	}
-	defer tty.Close()
-	unix.IoctlSetInt(int(tty.Fd()), unix.TIOCNOTTY, 0)
 }

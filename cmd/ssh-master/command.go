@@ -122,17 +122,20 @@ func (c *command) take(flag *pflag.Flag, value string) error {
 	return nil
 }
 
-// refusal is an option that is understood and not offered.
+// refusal says in ssh's words, which stand without the program's name, what
+// cannot be done.
 type refusal struct{ text string }
 
 func (r *refusal) Error() string { return r.text }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
 
 // refuse is the answer to an option that only ssh has.
 func (c *command) refuse(letter, text string) error {
 	if letter == "W" && c.control != "" {
 		text = "Cannot specify stdio forward with -O"
 	}
-	return &refusal{text}
+	return refuse("%s", text)
 }
 
 // pass keeps an option for `ssh -G`.
@@ -152,10 +155,10 @@ func (c *command) takeOwn(letter, value string) error {
 		c.logFile = value
 	case "O":
 		if c.control != "" {
-			return &refusal{"Multiplexing command already specified"}
+			return refuse("Multiplexing command already specified")
 		}
 		if _, ok := controls[value]; !ok {
-			return &refusal{unknownControl(value)}
+			return refuse("%s", unknownControl(value))
 		}
 		c.control = value
 	case "f":
@@ -188,7 +191,7 @@ func (c *command) positional(args []string) error {
 	case len(args) == 0:
 		return &usageError{"a destination is missing"}
 	case len(args) > 1 && c.control == "":
-		return fmt.Errorf("ssh-master runs no command: start it without one, then run: ssh %s %s", args[0], strings.Join(args[1:], " "))
+		return refuse("ssh-master runs no command: start it without one, then run: ssh %s %s", args[0], strings.Join(args[1:], " "))
 	}
 	c.destination = args[0]
 	return nil

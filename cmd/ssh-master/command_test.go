@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"sshmaster/master"
 )
 
 func TestCommandLine(t *testing.T) {
@@ -71,7 +75,14 @@ func TestCommandLineErrors(t *testing.T) {
 	}
 }
 
-func TestPrefix(t *testing.T) {
-	require.Equal(t, "ssh-master: it broke", prefixed("it broke"))
-	require.Equal(t, "ssh: connect to host h port 22: Connection refused", prefixed("ssh: connect to host h port 22: Connection refused"))
+func TestWords(t *testing.T) {
+	require.Equal(t, "ssh-master: it broke", words(errors.New("it broke")))
+	unreachable := &master.DialError{Text: "ssh: connect to host h port 22: Connection refused"}
+	require.Equal(t, unreachable.Text, words(fmt.Errorf("%w", unreachable)))
+	_, err := parse([]string{"-O", "dance", "h"})
+	require.Equal(t, "Invalid multiplex command.", words(err))
+}
+
+func TestHarmless(t *testing.T) {
+	require.Equal(t, "a?[2Jb?c\nd\té\uFFFD?", harmless("a\x1b[2Jb\rc\nd\té\x9b\u202e"))
 }

@@ -4,21 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 
 	"sshmaster/master"
 	"sshmaster/muxproto"
 )
 
+// An asker asks a running master something.
+type asker struct {
+	*muxproto.Client
+	host  *master.Host
+	quiet bool
+}
+
 // controls is what -O can ask of a running master, ssh-master's or OpenSSH's.
 // What they print is what `ssh -O` prints.
-var controls = map[string]func(context.Context, *muxproto.Client, *master.Host) error{
-	"check":    check,
-	"exit":     exit,
-	"stop":     stop,
-	"forward":  forward,
-	"cancel":   cancel,
+var controls = map[string]func(*asker, context.Context) error{
+	"check":    (*asker).check,
+	"exit":     (*asker).exit,
+	"stop":     (*asker).stop,
+	"forward":  (*asker).forward,
+	"cancel":   (*asker).cancel,
 	"conninfo": info("connection"),
 	"channels": info("channels"),
 }
@@ -26,21 +32,31 @@ var controls = map[string]func(context.Context, *muxproto.Client, *master.Host) 
 // sunPath is the size of a socket's address, with its final NUL.
 const sunPath = 108
 
-// runControl carries out -O.
-func (c *command) runControl(ctx context.Context) error {
+// runControl carries out -O and returns the exit status.
+func (c *command) runControl(ctx context.Context) int {
 	path, host, err := c.controlPath(ctx)
 	if err != nil {
-		return err
+		return fail(err)
 	}
-	if len(path) >= sunPath {
-		return fmt.Errorf("ControlPath too long ('%s' >= %d bytes)", path, sunPath)
-	}
-	client, err := muxproto.Dial(ctx, path)
+	log, err := c.openLog(host)
 	if err != nil {
+		return fail(err)
+	}
+	if err := c.ask(ctx, path, &asker{host: host, quiet: c.level(host) == levelQuiet}); err != nil {
+		return log.fail(err)
+	}
+	return 0
+}
+
+func (c *command) ask(ctx context.Context, path string, a *asker) (err error) {
+	if len(path) >= sunPath {
+		return refuse("ControlPath too long ('%s' >= %d bytes)", path, sunPath)
+	}
+	if a.Client, err = muxproto.Dial(ctx, path); err != nil {
 		return connectError(path, err)
 	}
-	defer client.Close()
-	return controls[c.control](ctx, client, host)
+	defer a.Close()
+	return controls[c.control](a, ctx)
 }
 
 // controlPath finds the socket. With -S alone nothing has to be resolved; the
@@ -54,7 +70,7 @@ func (c *command) controlPath(ctx context.Context) (string, *master.Host, error)
 		return "", nil, err
 	}
 	if host.ControlPath == "" {
-		return "", nil, errors.New(`No ControlPath specified for "-O" command`)
+		return "", nil, refuse(`No ControlPath specified for "-O" command`)
 	}
 	return host.ControlPath, host, nil
 }
@@ -62,13 +78,13 @@ func (c *command) controlPath(ctx context.Context) (string, *master.Host, error)
 func connectError(path string, err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		return fmt.Errorf("Control socket connect(%s): %s", path, capital(errno.Error()))
+		return refuse("Control socket connect(%s): %s", path, capital(errno.Error()))
 	}
-	return fmt.Errorf("Control socket connect(%s): %w", path, err)
+	return refuse("Control socket connect(%s): %v", path, err)
 }
 
-func check(ctx context.Context, c *muxproto.Client, _ *master.Host) error {
-	pid, err := c.Alive(ctx)
+func (a *asker) check(ctx context.Context) error {
+	pid, err := a.Alive(ctx)
 	if err != nil {
 		return fmt.Errorf("master alive check failed: %w", err)
 	}
@@ -76,31 +92,31 @@ func check(ctx context.Context, c *muxproto.Client, _ *master.Host) error {
 	return nil
 }
 
-func exit(ctx context.Context, c *muxproto.Client, _ *master.Host) error {
-	if err := c.Terminate(ctx); err != nil {
+func (a *asker) exit(ctx context.Context) error {
+	if err := a.Terminate(ctx); err != nil {
 		return masterSaid("termination", err)
 	}
-	say("Exit request sent.")
+	a.note("Exit request sent.")
 	return nil
 }
 
-func stop(ctx context.Context, c *muxproto.Client, _ *master.Host) error {
-	if err := c.StopListening(ctx); err != nil {
+func (a *asker) stop(ctx context.Context) error {
+	if err := a.StopListening(ctx); err != nil {
 		return masterSaid("stop listening", err)
 	}
-	say("Stop listening request sent.")
+	a.note("Stop listening request sent.")
 	return nil
 }
 
 // forward asks for each forward of the command line and the configuration, and
 // prints the port where the host was to choose one.
-func forward(ctx context.Context, c *muxproto.Client, host *master.Host) error {
+func (a *asker) forward(ctx context.Context) error {
 	var failed error
-	for _, f := range master.Forwards(host) {
-		port, err := c.OpenForward(ctx, f)
+	for _, f := range master.Forwards(a.host) {
+		port, err := a.OpenForward(ctx, f)
 		if err != nil {
 			failed = masterSaid("forwarding", err)
-			say("%s", failed)
+			a.note("%s", words(failed))
 			continue
 		}
 		if port != 0 {
@@ -115,19 +131,19 @@ func forward(ctx context.Context, c *muxproto.Client, host *master.Host) error {
 
 // cancel takes each forward back. Like OpenSSH's it succeeds when some were not
 // there, and says so.
-func cancel(ctx context.Context, c *muxproto.Client, host *master.Host) error {
-	for _, f := range master.Forwards(host) {
-		if err := c.CloseForward(ctx, f); err != nil {
-			say("%s", masterSaid("cancel forward", err))
+func (a *asker) cancel(ctx context.Context) error {
+	for _, f := range master.Forwards(a.host) {
+		if err := a.CloseForward(ctx, f); err != nil {
+			a.note("%s", words(masterSaid("cancel forward", err)))
 		}
 	}
 	return nil
 }
 
 // info prints a text that the master knows.
-func info(name string) func(context.Context, *muxproto.Client, *master.Host) error {
-	return func(ctx context.Context, c *muxproto.Client, _ *master.Host) error {
-		text, err := c.Info(ctx, name)
+func info(name string) func(*asker, context.Context) error {
+	return func(a *asker, ctx context.Context) error {
+		text, err := a.Info(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -143,11 +159,15 @@ func masterSaid(what string, err error) error {
 	case !errors.As(err, &reply):
 		return err
 	case reply.Denied:
-		return fmt.Errorf("Master refused %s request: %s", what, reply.Reason)
+		return refuse("Master refused %s request: %s", what, reply.Reason)
 	default:
 		return fmt.Errorf("%s request failed: %s", what, reply.Reason)
 	}
 }
 
-// say writes one line to standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\r\n", args...) }
+// note says something that -q silences.
+func (a *asker) note(format string, args ...any) {
+	if !a.quiet {
+		say(format, args...)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"log/syslog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -87,7 +88,7 @@ func (h *lines) Handle(_ context.Context, r slog.Record) error {
 	if r.Level < slog.LevelInfo {
 		fmt.Fprintf(&b, "debug%d: ", 1+slog.LevelDebug-r.Level)
 	}
-	b.WriteString(r.Message)
+	b.WriteString(harmless(r.Message))
 	b.WriteString(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		writeAttr(&b, a)
@@ -102,20 +103,11 @@ func (h *lines) Handle(_ context.Context, r slog.Record) error {
 
 func writeAttr(b *strings.Builder, a slog.Attr) {
 	value := a.Value.Resolve().String()
-	if value == "" || strings.ContainsAny(value, " \t\r\n\"=") || !printable(value) {
-		value = fmt.Sprintf("%q", value)
+	quoted := strconv.Quote(value)
+	if value == "" || strings.ContainsAny(value, " =") || len(quoted) != len(value)+len(`""`) {
+		value = quoted
 	}
 	fmt.Fprintf(b, " %s=%s", a.Key, value)
-}
-
-// printable says whether a value may reach a terminal as it is.
-func printable(s string) bool {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return false
-		}
-	}
-	return true
 }
 
 func (h *lines) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -127,6 +119,13 @@ func (h *lines) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (h *lines) WithGroup(string) slog.Handler { return h }
+
+// fail tells of the error for which the program ends, and returns its exit
+// status.
+func (l *logFile) fail(err error) int {
+	l.Error(words(err))
+	return exitFailure
+}
 
 // leaveTerminal drops the messages of a master that has left its terminal,
 // unless they go to a place that stays.

@@ -16,10 +16,12 @@ func TestLines(t *testing.T) {
 	log := slog.New(&lines{level: levelDebug3, out: &out, end: "\r\n"})
 	log.Warn("plain", "path", "/a b", "n", 3)
 	log.With("host", "h").Debug("story", "text", "\x1b[2J")
-	log.Log(t.Context(), levelDebug3, "detail")
+	log.Log(t.Context(), levelDebug3, "detail", "raw", "\x9b2J")
+	log.Warn("a \x1b[2J b")
 	require.Equal(t, "plain path=\"/a b\" n=3\r\n"+
 		"debug1: story host=h text=\"\\x1b[2J\"\r\n"+
-		"debug3: detail\r\n", out.String())
+		"debug3: detail raw=\"\\x9b2J\"\r\n"+
+		"a ?[2J b\r\n", out.String())
 }
 
 func TestLevels(t *testing.T) {

@@ -18,12 +18,14 @@ import (
 const exitFailure = 255
 
 func main() {
+	ready := inheritReady()
 	closeInherited()
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], ready))
 }
 
-// run does what the command line asks for and returns the exit status.
-func run(args []string) int {
+// run does what the command line asks for and returns the exit status. Ready is
+// the pipe of a master in the background, nil for any other.
+func run(args []string, ready *os.File) int {
 	cmd, err := parse(args)
 	if err != nil {
 		return fail(err)
@@ -35,18 +37,17 @@ func run(args []string) int {
 	case cmd.version:
 		fmt.Fprintln(os.Stderr, versionLine())
 		return 0
-	case cmd.control == "":
-		return cmd.runMaster(context.Background(), args)
+	case cmd.control != "":
+		return cmd.runControl(context.Background())
+	default:
+		return cmd.runMaster(context.Background(), args, ready)
 	}
-	if err := cmd.runControl(context.Background()); err != nil {
-		return fail(err)
-	}
-	return 0
 }
 
-// fail shows err and returns the exit status for it.
+// fail shows an error of the command line or the configuration, which nothing
+// silences, and returns the exit status for it.
 func fail(err error) int {
-	say("%s", prefixed(err.Error()))
+	say("%s", words(err))
 	var misused *usageError
 	if errors.As(err, &misused) {
 		fmt.Fprintln(os.Stderr, usage)
@@ -56,12 +57,12 @@ func fail(err error) int {
 
 // runMaster is the program's main job: it returns when the master has ended, or
 // has gone into the background as -f and ControlPersist ask for.
-func (c *command) runMaster(ctx context.Context, args []string) int {
+func (c *command) runMaster(ctx context.Context, args []string, ready *os.File) int {
 	host, err := c.resolve(ctx)
 	if err != nil {
 		return fail(err)
 	}
-	if !isBackground() && (c.background || host.ForkAfterAuthentication || host.ControlPersist.Enabled) {
+	if ready == nil && (c.background || host.ForkAfterAuthentication || host.ControlPersist.Enabled) {
 		return startBackground(args)
 	}
 	log, err := c.openLog(host)
@@ -74,17 +75,20 @@ func (c *command) runMaster(ctx context.Context, args []string) int {
 		Version:  version,
 	})
 	if err != nil {
-		return fail(err)
+		return log.fail(err)
 	}
 	ctx, stop := endOnSignal(ctx)
 	defer stop()
 	if err := m.Start(ctx); err != nil {
-		return fail(err)
+		if s, ok := endedBy(ctx); ok {
+			return dieOf(s)
+		}
+		return log.fail(err)
 	}
 	resizeOnSignal(m)
-	if err := detach(log); err != nil {
+	if err := detach(log, ready); err != nil {
 		m.Shutdown(context.Background())
-		return fail(err)
+		return log.fail(err)
 	}
 	return status(ctx, log, m.Serve(ctx))
 }
@@ -92,11 +96,10 @@ func (c *command) runMaster(ctx context.Context, args []string) int {
 // status is the exit status that `ssh -M -N` has at the same end: 0 after
 // SIGTERM alone.
 func status(ctx context.Context, log *logFile, err error) int {
-	var by *endSignal
-	switch {
-	case errors.As(context.Cause(ctx), &by) && by.signal == unix.SIGTERM:
+	if s, ok := endedBy(ctx); ok && s == unix.SIGTERM {
 		return 0
-	case err != nil && !errors.Is(err, master.ErrTerminated):
+	}
+	if err != nil && !errors.Is(err, master.ErrTerminated) {
 		log.Error(err.Error())
 	}
 	return exitFailure

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +37,28 @@ func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
 		os.Exit(exitFailure)
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// endedBy is the signal that ended a context of [endOnSignal].
+func endedBy(ctx context.Context) (s syscall.Signal, ok bool) {
+	var by *endSignal
+	if !errors.As(context.Cause(ctx), &by) {
+		return 0, false
+	}
+	s, ok = by.signal.(syscall.Signal)
+	return s, ok
+}
+
+// dieOf ends the program as one ends that does not handle a signal, without a
+// word: a shell then knows that its user has interrupted the command, and does
+// not go on with the next. It returns the exit status where that cannot be.
+func dieOf(s syscall.Signal) int {
+	if s != unix.SIGQUIT { // at which a Go program prints its stacks
+		signal.Reset(s)
+		unix.Kill(os.Getpid(), s)
+		time.Sleep(endTime) // signals may take a moment
+	}
+	return exitFailure
 }
 
 // resizeOnSignal passes SIGWINCH on, by which slaves say that their terminals

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
+	"unicode"
+
+	"sshmaster/master"
 )
 
 // The words that a person sees, and their rules: every line of ours begins with
@@ -55,21 +61,32 @@ func versionLine() string {
 	return line
 }
 
-// unprefixed begins the messages that OpenSSH prints without a program's name.
-var unprefixed = []string{
-	"ssh: ", "ssh-master", "Control", "No ControlPath", "Invalid multiplex", "Multiplexing command", "Cannot specify",
-	"Master refused", "Connection ", "Timeout, server", "Received disconnect",
+// words is what a person is told of err. The program's name stands before it,
+// but not before what is known from ssh: why a host could not be reached, and
+// what is refused in ssh's own words.
+func words(err error) string {
+	var unreachable *master.DialError
+	var refused *refusal
+	if errors.As(err, &unreachable) || errors.As(err, &refused) {
+		return err.Error()
+	}
+	return "ssh-master: " + strings.TrimPrefix(err.Error(), "hostconfig: ")
 }
 
-// prefixed puts the program's name before a message, but not before one that
-// people and scripts know from ssh.
-func prefixed(text string) string {
-	for _, start := range unprefixed {
-		if strings.HasPrefix(text, start) {
-			return text
+// say writes a line to standard error.
+func say(format string, args ...any) {
+	fmt.Fprint(os.Stderr, harmless(fmt.Sprintf(format, args...))+"\r\n")
+}
+
+// harmless makes a text fit for a terminal: what could command it becomes a
+// question mark.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsGraphic(r) {
+			return r
 		}
-	}
-	return "ssh-master: " + text
+		return '?'
+	}, text)
 }
 
 // capital begins a system's error message as ssh does: "Connection refused".
