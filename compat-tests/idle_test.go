@@ -157,6 +157,7 @@ func terminalShape(t testing.TB) (passed [3]*os.File, in, out *os.File) {
 	t.Helper()
 	screen, tty, err := pty.Open()
 	require.NoError(t, err)
+	screen = unblocked(t, screen)
 	t.Cleanup(func() { _ = screen.Close() })
 	run(t, Command{Args: []string{program(t, "stty"), "-F", tty.Name(), "raw", "-echo"}})
 	fd, err := syscall.Open(tty.Name(), syscall.O_RDWR|syscall.O_NOCTTY, 0)

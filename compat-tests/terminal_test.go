@@ -36,7 +36,7 @@ func newTerminal(t testing.TB) *Terminal {
 	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	require.NoError(t, tty.Close())
-	term := &Terminal{screen: screen, tty: os.NewFile(uintptr(fd), path), path: path}
+	term := &Terminal{screen: unblocked(t, screen), tty: os.NewFile(uintptr(fd), path), path: path}
 	term.Resize(t, 24, 80)
 	done := make(chan struct{})
 	go func() {
@@ -44,11 +44,22 @@ func newTerminal(t testing.TB) *Terminal {
 		term.watch()
 	}()
 	t.Cleanup(func() {
-		_ = screen.Close()
+		_ = term.screen.Close()
 		_ = term.tty.Close()
 		<-done
 	})
 	return term
+}
+
+// unblocked replaces a file that package pty has made blocking, and whose Read would outlast its Close.
+func unblocked(t testing.TB, file *os.File) *os.File {
+	t.Helper()
+	fd, err := syscall.Dup(int(file.Fd()))
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	syscall.CloseOnExec(fd)
+	require.NoError(t, syscall.SetNonblock(fd, true))
+	return os.NewFile(uintptr(fd), file.Name())
 }
 
 func (term *Terminal) watch() {
