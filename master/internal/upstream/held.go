@@ -71,7 +71,7 @@ func (h *held) leave() {
 		rest()
 	}
 	if closing && h.link != nil {
-		_ = h.link.Close()
+		go h.link.Close() // which waits for the server, and nobody waits for that
 	}
 }
 

@@ -31,15 +31,17 @@ func (o Options) ready(ctx context.Context) (Options, error) {
 	return o, nil
 }
 
-// judge tells what of a jump host's configuration cannot be honoured. It is no
-// part of the configuration that a master looks at before it dials.
+// judge tells, once, what of a jump host's configuration cannot be honoured. It
+// is no part of the configuration that a master looks at before it dials.
 func (d *dialer) judge() error {
 	if !d.hop {
 		return nil
 	}
 	warnings, err := d.Host.Check()
 	for _, w := range append(d.Host.Warnings, warnings...) {
-		d.Log.Warn("jump host " + d.Host.OriginalHost + ": " + w)
+		if text := "jump host " + d.Host.OriginalHost + ": " + w; d.Links.untold(text) {
+			d.Log.Warn(text)
+		}
 	}
 	return err
 }
@@ -98,6 +100,7 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, time.Time, error) {
 		began = time.Now()
 		nc, err := d.tunnel(ctx, h, via.Host)
 		if err == nil {
+			d.Log.Debug("through a jump host", "host", d.Host.HostName, "jump", via.Host.OriginalHost, "since", h.link.started)
 			return nc, began, nil
 		}
 		h.leave()

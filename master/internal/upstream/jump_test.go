@@ -373,6 +373,69 @@ func TestWhoeverDialsMayBeCalledOff(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+func TestWhoeverWaitsMayBeCalledOff(t *testing.T) {
+	sshtest.NoLeaks(t)
+	bastion := sshtest.NewServer(t, sshtest.SecondFactor("Code: ", func(string) bool { return true }))
+	s, _ := behind(t, bastion, "")
+	links := upstream.NewLinks()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first, second, third := s.options(t, "inner1"), s.options(t, "inner2"), s.options(t, "bastion")
+	thinking := &hesitant{asked: make(chan struct{})}
+	first.Links, first.Prompter, second.Links = links, thinking, links
+	failed := make(chan error, 1)
+	go func() {
+		_, err := upstream.Dial(ctx, first)
+		failed <- err
+	}()
+	<-thinking.asked
+	soonOver, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	require.ErrorIs(t, failing(t, soonOver, second), context.DeadlineExceeded)
+	_, err := links.Dial(soonOver, third)
+	var called *upstream.DialError
+	require.ErrorAs(t, err, &called)
+	cancel()
+	require.ErrorIs(t, <-failed, context.Canceled)
+	require.Zero(t, bastion.Counts().Logins)
+}
+
+func TestWhoeverDialsMayHaveNobodyToAsk(t *testing.T) {
+	sshtest.NoLeaks(t)
+	deciding, decide := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	bastion := sshtest.NewServer(t, sshtest.Configure(func(c *ssh.ServerConfig) {
+		accept := c.PublicKeyCallback
+		c.PublicKeyCallback = func(m ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
+			once.Do(func() { close(deciding); <-decide })
+			return accept(m, k)
+		}
+	}), sshtest.SecondFactor("Code: ", func(string) bool { return true }))
+	s, _ := behind(t, bastion, "")
+	links, person := upstream.NewLinks(), &somebody{}
+	first, second := s.options(t, "inner1"), s.options(t, "inner2")
+	first.Links, second.Links, second.Prompter = links, links, person
+	failed, up := make(chan error, 1), make(chan *upstream.Link, 1)
+	go func() {
+		_, err := upstream.Dial(within(t), first)
+		failed <- err
+	}()
+	<-deciding
+	go func() {
+		l, err := upstream.Dial(within(t), second)
+		if err != nil {
+			t.Error(err)
+		}
+		up <- l
+	}()
+	close(decide)
+	require.ErrorContains(t, <-failed, "jump host bastion on the way to inner1: ")
+	l := <-up
+	require.NotNil(t, l)
+	require.NoError(t, l.Close())
+	require.Len(t, person.questions(), 1)
+}
+
 // hesitant never answers.
 type hesitant struct{ asked chan struct{} }
 
@@ -490,7 +553,11 @@ func TestJumpHostsOptionsAreJudged(t *testing.T) {
 	said := &screen{}
 	o := s.options(t, "inner1")
 	o.Log = slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	dial(t, o)
-	require.Contains(t, said.String(), "jump host bastion: ControlMaster yes: with it ssh never attaches")
+	o.Links = upstream.NewLinks()
+	for range 2 {
+		require.NoError(t, dial(t, o).Close())
+		deserted(t, bastion)
+	}
+	require.Equal(t, 1, strings.Count(said.String(), "jump host bastion: ControlMaster yes: with it ssh never attaches"))
 	require.NotContains(t, said.String(), "ForwardAgent")
 }

@@ -25,10 +25,11 @@ import (
 type Links struct {
 	mu   sync.Mutex
 	held map[string]*held // by what makes links the same
+	told map[string]bool  // warnings about jump hosts
 }
 
 // NewLinks returns an empty set.
-func NewLinks() *Links { return &Links{held: make(map[string]*held)} }
+func NewLinks() *Links { return &Links{held: make(map[string]*held), told: make(map[string]bool)} }
 
 // Dial is the function [Dial] for a host to which others may jump over the same
 // link. A link that was dialled for jumps and has no owner is taken over, with
@@ -40,8 +41,12 @@ func (s *Links) Dial(ctx context.Context, o Options) (*Link, error) {
 		return nil, err
 	}
 	h, err := s.join(ctx, o)
-	if err != nil {
-		return nil, err
+	var failed *DialError
+	switch {
+	case errors.As(err, &failed):
+		return nil, failed
+	case err != nil: // called off while somebody else dialled
+		return nil, &DialError{Reached, (&dialer{Options: o}).unreachable(err), err}
 	}
 	defer h.leave()
 	if h.own(o) {
@@ -105,6 +110,15 @@ func (s *Links) find(key string) (h *held, first bool) {
 	}
 	h.enter()
 	return h, first
+}
+
+// untold says whether a warning has yet to be given.
+func (s *Links) untold(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.told[text]
+	s.told[text] = true
+	return first
 }
 
 // has says whether a link of that key is up or being dialled.

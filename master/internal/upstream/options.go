@@ -51,9 +51,9 @@ type Options struct {
 	Connect func(ctx context.Context) (net.Conn, error)
 
 	// Links are where links to jump hosts are found, and left for others; nil
-	// shares them with nobody. Busy is for [Links.Dial]: it is called, quickly
-	// and without a lock of the caller's, when there begin to be jumps over the
-	// link, and what it returned when there are none any more.
+	// shares them with nobody. Busy is for [Links.Dial]: it is called when there
+	// begin to be jumps over the link, and what it returned when there are none
+	// any more. It must not call back into the set.
 	Links *Links
 	Busy  func() (rest func())
 

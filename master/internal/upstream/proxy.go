@@ -37,8 +37,7 @@ func (p *proxied) CloseWrite() error {
 }
 
 // proxy starts the ProxyCommand in the user's shell, as ssh(1) does, and returns
-// the connection through it. A ProxyJump is a ProxyCommand too: the `ssh -W` that
-// ssh(1) would run.
+// the connection through it.
 func (d *dialer) proxy(ctx context.Context) (net.Conn, error) {
 	if d.Host.ProxyCommand == "-" {
 		return nil, &proxyError{state: "- (a connection on standard input) is not supported; give a command"}
