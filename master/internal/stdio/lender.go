@@ -105,6 +105,7 @@ func (l *lender) start(fd int) error {
 func (l *lender) run(fd int) {
 	defer close(l.ended)
 	defer unix.Close(fd)
+	defer l.busy.Store(false) // also of a job that was taken, but not begun before close
 	for {
 		select {
 		case n := <-l.jobs:
