@@ -76,7 +76,7 @@ const (
 
 	// maxHeld is how much memory, in bytes, a slave's data and requests may use
 	// before it is taken for an attack. Windows keep honest slaves far below.
-	maxHeld = 128 << 20
+	maxHeld = 64 << 20
 
 	// softControl is how many bytes of small packets may wait for a slave to
 	// read them before nothing is read from it any more, and hardControl before

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/proxy"
+	"sshmaster/master/internal/sshtest"
 )
 
 func TestPackets(t *testing.T) {
@@ -26,6 +27,7 @@ func TestPackets(t *testing.T) {
 		}
 		if len(pongs) < 2 && p[0] != 193 {
 			require.Equal(t, byte(82), p[0])
+			require.GreaterOrEqual(t, len(p), 4) // ssh takes less for a broken stream
 		}
 	}
 	require.Equal(t, []string{"one", "two"}, pongs)
@@ -148,4 +150,27 @@ func TestDeafSlave(t *testing.T) {
 	require.NoError(t, r.Close())
 	<-stuck
 	require.NoError(t, <-r.served)
+}
+
+// A slave that has the master keep more and more for a host that answers nothing.
+func TestGreedySlave(t *testing.T) {
+	m := newMaster(t, sshtest.NoLog())
+	release := m.host.Hold("exec")
+	defer release()
+	for _, flood := range []any{
+		requestMsg{0, "env", true, make([]byte, 200_000)},
+		globalMsg{"tcpip-forward", false, make([]byte, 200_000)},
+	} {
+		r := newRaw(t, m)
+		stop := m.host.Hold("tcpip-forward")
+		r.open(t, "session")
+		r.send(t, globalMsg{"tcpip-forward", true, ssh.Marshal(tcpPlace{"127.0.0.1", 0})})
+		r.send(t, requestMsg{0, "exec", true, ssh.Marshal(struct{ C string }{"x"})})
+		p := ssh.Marshal(flood)
+		for r.WritePacket(p) == nil {
+		}
+		require.ErrorIs(t, <-r.served, proxy.ErrProtocol)
+		stop()
+	}
+	m.idle(t)
 }

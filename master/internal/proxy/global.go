@@ -87,9 +87,17 @@ func (s *slave) answerGlobal(ctx context.Context, g *globalRequest) {
 	}
 }
 
+// filler follows an answer that would be too short otherwise: OpenSSH's ssh takes
+// packets of less than 5 bytes for a broken stream, and looks at what follows
+// only where it asked for a port.
+var filler = make([]byte, 4)
+
 func (s *slave) answer(g *globalRequest, ok bool, payload []byte) {
 	if !g.want {
 		return
+	}
+	if payload == nil {
+		payload = filler
 	}
 	kind := byte(msgRequestFailure)
 	if ok {

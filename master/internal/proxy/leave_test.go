@@ -23,7 +23,7 @@ func TestVanishWithManyChannels(t *testing.T) {
 	defer c.Close()
 	for i := range 100 {
 		s := session(t, c)
-		if i%2 == 0 {
+		if i%10 == 0 {
 			in, err := s.StdinPipe()
 			require.NoError(t, err)
 			require.NoError(t, s.Start("yes"))

@@ -38,7 +38,7 @@ type testMaster struct {
 	ends    chan error // what Serve returned, in that order
 }
 
-func newMaster(t *testing.T, opts ...sshtest.Option) *testMaster {
+func newMaster(t testing.TB, opts ...sshtest.Option) *testMaster {
 	t.Helper()
 	sshtest.NoLeaks(t)
 	m := &testMaster{host: sshtest.NewServer(t, opts...), ends: make(chan error, 100)}
@@ -63,7 +63,7 @@ func (m *testMaster) config() proxy.Config {
 }
 
 // listen accepts slaves as a real master does.
-func (m *testMaster) listen(t *testing.T) {
+func (m *testMaster) listen(t testing.TB) {
 	dir, err := os.MkdirTemp("", "px")
 	require.NoError(t, err)
 	m.path = filepath.Join(dir, "s")
@@ -89,7 +89,7 @@ func (m *testMaster) listen(t *testing.T) {
 }
 
 // client attaches as golang.org/x/crypto/ssh does.
-func (m *testMaster) client(t *testing.T) *ssh.Client {
+func (m *testMaster) client(t testing.TB) *ssh.Client {
 	t.Helper()
 	nc, err := net.Dial("unix", m.path)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func (m *testMaster) client(t *testing.T) *ssh.Client {
 }
 
 // session opens a session on a client.
-func session(t *testing.T, c *ssh.Client) *ssh.Session {
+func session(t testing.TB, c *ssh.Client) *ssh.Session {
 	t.Helper()
 	s, err := c.NewSession()
 	require.NoError(t, err)

@@ -7,37 +7,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	// stall is how long a request waits for the data before it. Data that takes
-	// longer is held up by the host, which may need the request to go on.
-	stall = 100 * time.Millisecond
-
-	// patience is how long what follows a request that wants an answer waits for
-	// it. The answer is the only sign that the request was sent; a host may give
-	// it as late as it likes.
-	patience = 2 * time.Second
-
-	// flushGrace is how long data that waits for the host may stand still after
-	// the slave has closed the channel or left.
-	flushGrace = 2 * time.Second
-)
-
 // A step is something to be done to the channel's data direction, in order.
 type step struct {
 	kind  byte   // msgData, msgExtendedData, msgEOF or msgClose
 	chunk *chunk // data
 	after uint64 // how many requests come before it
 }
-
-// A request is a channel request of the slave's.
-type request struct {
-	name    string
-	want    bool
-	payload []byte
-	after   uint64 // how many steps come before it
-}
-
-func (r *request) size() int { return 128 + len(r.name) + len(r.payload) }
 
 // An upward is the way from the slave to the host on one channel: what was
 // received and not passed on. Two goroutines take from it, one for data and one
@@ -143,10 +118,11 @@ func (u *upward) close() {
 		return
 	}
 	u.closing = true
-	if u.done < u.queued {
+	stuck := u.done < u.queued || u.sent < u.asked
+	u.push(step{kind: msgClose})
+	if stuck {
 		go u.closeWhenStuck()
 	}
-	u.push(step{kind: msgClose})
 }
 
 // push queues a step; the caller holds mu.
@@ -218,110 +194,6 @@ func (u *upward) reach(count *uint64, goal uint64, limit time.Duration) {
 	}
 }
 
-// write does the steps that are queued. It alone writes to the channel.
-func (u *upward) write() {
-	for {
-		u.mu.Lock()
-		batch := u.steps
-		u.steps, u.spare = u.spare[:0], nil
-		if len(batch) == 0 {
-			u.writing = false
-			u.spare = batch
-			u.mu.Unlock()
-			return
-		}
-		u.mu.Unlock()
-		for i := range batch {
-			u.do(&batch[i])
-			batch[i] = step{}
-		}
-		u.mu.Lock()
-		u.spare = batch[:0]
-		u.mu.Unlock()
-	}
-}
-
-// do does one step after the requests that come before it.
-func (u *upward) do(s *step) {
-	u.reach(&u.sent, s.after, 0)
-	switch s.kind {
-	case msgData:
-		u.pass(s.chunk, u.ch.Write)
-	case msgExtendedData:
-		u.pass(s.chunk, u.ch.Stderr().Write)
-	case msgEOF:
-		u.ch.CloseWrite()
-	case msgClose:
-		u.ch.Close()
-	}
-	u.grow(&u.done, 1)
-}
-
-// pass writes a chunk and gives its window back to the slave. A failure means
-// that the channel is over, and that it reaches the slave as CLOSE.
-func (u *upward) pass(c *chunk, write func([]byte) (int, error)) {
-	n, _ := write(c.data())
-	u.held(-len(c.mem))
-	c.release()
-	u.credit(n)
-}
-
-// send sends the requests that are queued. One that wants an answer is followed
-// by the next at the latest after patience, and by the next that wants one after
-// its answer, because package ssh awaits one at a time.
-func (u *upward) send() {
-	answered := make(chan struct{})
-	close(answered)
-	for {
-		u.mu.Lock()
-		if len(u.requests) == 0 || u.over {
-			u.drop()
-			u.sending = false
-			u.mu.Unlock()
-			return
-		}
-		r := u.requests[0]
-		u.requests[0] = request{}
-		if u.requests = u.requests[1:]; len(u.requests) == 0 {
-			u.requests = nil
-		}
-		if r.want {
-			u.calls.Add(1)
-		}
-		u.mu.Unlock()
-		u.reach(&u.done, r.after, stall)
-		if r.want {
-			<-answered
-			answered = u.call(r)
-		} else {
-			u.ch.SendRequest(r.name, false, r.payload)
-		}
-		u.held(-r.size())
-		u.grow(&u.sent, 1)
-	}
-}
-
-// call sends a request that wants an answer, passes that on when it comes, and
-// returns after it or after patience. No answer comes from a channel that is
-// over.
-func (u *upward) call(r request) (answered chan struct{}) {
-	answered = make(chan struct{})
-	go func() {
-		defer close(answered)
-		defer u.calls.Done()
-		if ok, err := u.ch.SendRequest(r.name, true, r.payload); err == nil {
-			u.answer(ok)
-		}
-	}()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-answered:
-	case <-timer.C:
-	}
-	return answered
-}
-
 // finish throws away what is queued, because the host has closed the channel, and
 // returns when no answer to a request is under way any more.
 func (u *upward) finish() {
@@ -345,35 +217,4 @@ func (u *upward) forget() {
 	}
 	u.steps = nil
 	u.drop()
-}
-
-// drop forgets the requests that are queued; the caller holds mu.
-func (u *upward) drop() {
-	for i := range u.requests {
-		u.held(-u.requests[i].size())
-	}
-	u.requests = nil
-}
-
-// closeWhenStuck closes the channel when the steps before CLOSE make no
-// progress any more.
-func (u *upward) closeWhenStuck() {
-	u.mu.Lock()
-	done, goal := u.done, u.queued
-	u.mu.Unlock()
-	for done < goal {
-		u.reach(&u.done, goal, flushGrace)
-		u.mu.Lock()
-		before := done
-		done = u.done
-		over, ch := u.over, u.ch
-		u.mu.Unlock()
-		if over {
-			return
-		}
-		if done == before && ch != nil {
-			ch.Close()
-			return
-		}
-	}
 }
