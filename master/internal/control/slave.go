@@ -114,18 +114,23 @@ func (s *slave) current() passenger {
 	return s.passenger
 }
 
+func (s *slave) seat(p passenger, number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passenger, s.passengerNumber = p, number
+}
+
 // board makes p the passenger of this slave, tells the slave its number, and
 // runs it until it ends, which ends the connection as well.
 func (s *slave) board(request uint32, p passenger, run func(id uint32)) error {
 	number := s.srv.numbers.Take()
+	s.seat(p, number) // first: who has read the answer also finds it in the list of channels
 	if err := s.reply(&muxproto.SessionOpened{RequestID: request, SessionID: uint32(number)}); err != nil {
+		s.seat(nil, 0)
 		s.srv.numbers.Free(number)
 		p.Close()
 		return err
 	}
-	s.mu.Lock()
-	s.passenger, s.passengerNumber = p, number
-	s.mu.Unlock()
 	end := s.srv.cfg.Busy()
 	s.running.Go(func() {
 		defer end()
