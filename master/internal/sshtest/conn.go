@@ -81,7 +81,7 @@ func (c *Conn) serve() {
 	if err != nil {
 		return
 	}
-	c.server.count(func(n *Counts) { n.Logins++; c.ssh = sshConn })
+	c.server.count(func(*Counts) { c.ssh = sshConn })
 	c.event(Event{Kind: KindLogin, Name: sshConn.User()})
 	c.wg.Go(func() { c.serveGlobals(reqs) })
 	for ch := range chans {
@@ -111,6 +111,9 @@ func (c *Conn) config() *ssh.ServerConfig {
 		var partial *ssh.PartialSuccessError
 		refused := err != nil && !errors.As(err, &partial)
 		c.event(Event{Kind: KindAuth, Name: method, Refused: refused})
+		if err == nil {
+			c.server.count(func(n *Counts) { n.Logins++ }) // before the client knows
+		}
 		if inner != nil {
 			inner(conn, method, err)
 		}
