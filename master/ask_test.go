@@ -30,10 +30,10 @@ func TestControlMasterAsk(t *testing.T) {
 		allowed      bool
 		asked        string
 	}{
-		{"exit 0 says yes", "exit 0", []string{"DISPLAY=:0"}, true, "confirm Allow shared connection to demo? \n"},
-		{"the word yes", "echo Yes", []string{"SSH_ASKPASS_REQUIRE=force"}, true, "confirm Allow shared connection to demo? \n"},
-		{"another word", "echo later", []string{"DISPLAY=:0"}, false, "confirm Allow shared connection to demo? \n"},
-		{"exit 1 says no", "exit 1", []string{"WAYLAND_DISPLAY=w"}, false, "confirm Allow shared connection to demo? \n"},
+		{"exit 0 says yes", "exit 0", []string{"DISPLAY=:0"}, true, "confirm Allow shared connection to 127.0.0.1? \n"},
+		{"the word yes", "echo Yes", []string{"SSH_ASKPASS_REQUIRE=force"}, true, "confirm Allow shared connection to 127.0.0.1? \n"},
+		{"another word", "echo later", []string{"DISPLAY=:0"}, false, "confirm Allow shared connection to 127.0.0.1? \n"},
+		{"exit 1 says no", "exit 1", []string{"WAYLAND_DISPLAY=w"}, false, "confirm Allow shared connection to 127.0.0.1? \n"},
 		{"nobody to ask", "exit 0", nil, false, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -133,7 +133,7 @@ func (m *Master) controlConfig() control.Config {
 		PID:           os.Getpid(),
 		SlaveTimeout:  m.host.Own.SlaveTimeout,
 		Confirm:       m.confirmer(),
-		Host:          m.host.OriginalHost,
+		Host:          m.host.HostName,
 		Info:          m.info,
 		Numbers:       &m.numbers,
 		Carried:       m.carried,
