@@ -90,13 +90,20 @@ func (o *outlet) stir() {
 }
 
 // awaitRoom waits while too much of what was posted is unwritten: a slave that
-// does not read its answers is not read from either.
-func (o *outlet) awaitRoom() error {
+// does not read its answers is not read from either. One that has left is, for
+// it may have said something before.
+func (o *outlet) awaitRoom() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.control) > softControl && o.err == nil {
+	for len(o.control) > softControl {
 		o.room.Wait()
 	}
+}
+
+// failure is why nothing can be written any more.
+func (o *outlet) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.err
 }
 

@@ -70,8 +70,10 @@ func Serve(ctx context.Context, conn *muxproto.Conn, cfg Config) error {
 // reason is why serving ended.
 func (s *slave) reason(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, ErrProtocol), errors.Is(err, errDeaf):
+	case errors.Is(err, ErrProtocol):
 		return err
+	case errors.Is(s.out.failure(), errDeaf):
+		return errDeaf
 	case errors.Is(err, muxproto.ErrTooLarge), errors.Is(err, muxproto.ErrMalformed):
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	case ctx.Err() != nil:
@@ -86,9 +88,7 @@ func (s *slave) read(ctx context.Context) error {
 	in := newChunk(maxPacket)
 	defer func() { in.release() }()
 	for {
-		if err := s.out.awaitRoom(); err != nil {
-			return err
-		}
+		s.out.awaitRoom()
 		p, err := s.conn.ReadPacket(in.mem)
 		if err != nil {
 			return err
