@@ -229,18 +229,18 @@ func TestNoCommonAlgorithm(t *testing.T) {
 	o.Host.KexAlgorithms = []string{"sntrup761x25519-sha512@openssh.com", "curve25519-sha256"}
 	err := failing(t, within(t), o)
 	require.Equal(t, upstream.Keyed, err.Stage)
-	require.Contains(t, err.Error(), "no matching key exchange method found. Their offer: diffie-hellman-group14-sha1; ours: curve25519-sha256")
+	require.Contains(t, err.Error(), "no matching key exchange method found. Their offer: diffie-hellman-group14-sha1; ours: curve25519-sha256,curve25519-sha256@libssh.org (to allow it: -o KexAlgorithms=+diffie-hellman-group14-sha1)")
 }
 
 func TestNoCommonCipherOrHostKey(t *testing.T) {
 	srv := sshtest.NewServer(t, sshtest.Configure(func(c *ssh.ServerConfig) { c.Ciphers = []string{"aes128-ctr"} }))
 	o := optionsAt(t, srv, srv.Addr())
 	o.Host.Ciphers = []string{"aes256-gcm@openssh.com"}
-	require.Contains(t, failing(t, within(t), o).Error(), "no matching cipher found. Their offer: aes128-ctr; ours: aes256-gcm@openssh.com")
+	require.Contains(t, failing(t, within(t), o).Error(), "no matching cipher found. Their offer: aes128-ctr; ours: aes256-gcm@openssh.com (to allow it: -o Ciphers=+aes128-ctr)")
 
 	o.Host.Ciphers = nil
 	o.Verifier = trust{key: srv.HostKey(), algorithms: []string{"rsa-sha2-512", "sk-ssh-ed25519@openssh.com"}}
-	require.Contains(t, failing(t, within(t), o).Error(), "no matching host key type found. Their offer: ssh-ed25519; ours: rsa-sha2-512,sk-ssh-ed25519@openssh.com")
+	require.Contains(t, failing(t, within(t), o).Error(), "no matching host key type found. Their offer: ssh-ed25519; ours: rsa-sha2-512,sk-ssh-ed25519@openssh.com (to allow it: -o HostKeyAlgorithms=+ssh-ed25519)")
 }
 
 func TestAlgorithmsNotImplemented(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -100,8 +101,29 @@ func (g *login) noCommon(m *ssh.AlgorithmNegotiationError) string {
 		_, what, _ = strings.Cut(m.What, "client ")
 		what = strings.TrimPrefix(what, "to server ")
 	}
-	return fmt.Sprintf("Unable to negotiate with %s port %d: no matching %s found. Their offer: %s; ours: %s",
-		g.Host.HostName, g.Host.Port, what, names(m.RequestedAlgorithms), names(m.SupportedAlgorithms))
+	return fmt.Sprintf("Unable to negotiate with %s port %d: no matching %s found. Their offer: %s; ours: %s (%s)",
+		g.Host.HostName, g.Host.Port, what, names(m.RequestedAlgorithms), names(m.SupportedAlgorithms), agreeing(what, m.RequestedAlgorithms))
+}
+
+// agreeing is the remedy of a failed negotiation: the option that would allow
+// one of theirs, if there is one to allow.
+func agreeing(what string, theirs []string) string {
+	have, weak := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	choice := map[string]struct {
+		option string
+		known  []string
+	}{
+		"key exchange method": {"KexAlgorithms", slices.Concat(have.KeyExchanges, weak.KeyExchanges)},
+		"host key type":       {"HostKeyAlgorithms", slices.Concat(have.HostKeys, weak.HostKeys)},
+		"cipher":              {"Ciphers", slices.Concat(have.Ciphers, weak.Ciphers)},
+		"MAC":                 {"MACs", slices.Concat(have.MACs, weak.MACs)},
+	}[what]
+	for _, name := range theirs {
+		if slices.Contains(choice.known, name) {
+			return fmt.Sprintf("to allow it: -o %s=+%s", choice.option, name)
+		}
+	}
+	return "nothing of that is implemented here: use ssh itself for this host"
 }
 
 // names joins algorithms and leaves out the markers that travel among them.

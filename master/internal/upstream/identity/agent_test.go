@@ -104,7 +104,7 @@ func TestCertificates(t *testing.T) {
 		says string
 	}{
 		"good":      {args: []string{"-n", me(t)}},
-		"expired":   {args: []string{"-n", me(t), "-V", "20200101Z:20200102Z"}, says: "expired at 2020-01-02 00:00:00 UTC; have it issued anew"},
+		"expired":   {args: []string{"-n", me(t), "-V", "20200101Z:20200102Z"}, says: "-cert.pub expired at 2020-01-02 00:00:00 UTC; have it issued anew"},
 		"early":     {args: []string{"-n", me(t), "-V", "20990101Z:20990102Z"}, says: "is not valid before 2099-01-01 00:00:00 UTC"},
 		"principal": {args: []string{"-n", "a,b"}, says: "is for a,b, not for " + me(t)},
 		"host":      {args: []string{"-h", "-n", me(t)}, says: "the host does not accept the key offered"},

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,15 +55,16 @@ func (a *Auth) blameNobody(secret string) {
 // refused, as far as that can be seen from here.
 func (a *Auth) blameCertificate(k *key, cert *ssh.Certificate) {
 	now := uint64(a.c.Now().Unix())
+	name := cleanLine(cmp.Or(k.certFile, k.name))
 	b := blame{rank: rankCertificate, remedy: "have it issued anew"}
 	switch {
 	case cert.ValidBefore != ssh.CertTimeInfinity && now >= cert.ValidBefore:
-		b.cause = fmt.Sprintf("certificate %s expired at %s", cleanLine(k.name), day(cert.ValidBefore))
+		b.cause = fmt.Sprintf("certificate %s expired at %s", name, day(cert.ValidBefore))
 	case now < cert.ValidAfter:
-		b.cause = fmt.Sprintf("certificate %s is not valid before %s", cleanLine(k.name), day(cert.ValidAfter))
+		b.cause = fmt.Sprintf("certificate %s is not valid before %s", name, day(cert.ValidAfter))
 	case len(cert.ValidPrincipals) > 0 && !slices.Contains(cert.ValidPrincipals, a.c.User):
 		b.cause = fmt.Sprintf("certificate %s is for %s, not for %s",
-			cleanLine(k.name), cleanLine(strings.Join(cert.ValidPrincipals, ",")), cleanLine(a.c.User))
+			name, cleanLine(strings.Join(cert.ValidPrincipals, ",")), cleanLine(a.c.User))
 	default:
 		return
 	}

@@ -44,7 +44,7 @@ func (r *keyring) certificate(file, path string) *key {
 		r.a.log.Warn("certificate " + file + " is ignored: " + err.Error())
 		return nil
 	}
-	return &key{name: cmp.Or(path, file), path: path, public: public, explicit: true}
+	return &key{name: cmp.Or(path, file), path: path, certFile: file, public: public, explicit: true}
 }
 
 // files reads the public halves of IdentityFile, and the certificates beside

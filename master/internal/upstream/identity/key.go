@@ -12,6 +12,7 @@ import (
 type key struct {
 	name     string        // the file as configured, or the agent's comment
 	path     string        // the file with the private half; "" is none
+	certFile string        // the file with the certificate; "" is none
 	public   ssh.PublicKey // nil when only the private half can tell
 	explicit bool          // configured by the user
 	inAgent  bool          // the agent signs
