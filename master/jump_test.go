@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,6 +42,18 @@ func behind(t *testing.T, servers map[string]*sshtest.Server) func(alias string,
 	}
 }
 
+// ended is what Serve returned.
+func (s *serving) ended(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-s.end:
+		return err
+	case <-time.After(patience):
+		require.FailNow(t, "the master has not ended")
+		return nil
+	}
+}
+
 func TestMastersShareABastion(t *testing.T) {
 	bastion, inner1, inner2 := sshtest.NewServer(t), sshtest.NewServer(t), sshtest.NewServer(t)
 	host := behind(t, map[string]*sshtest.Server{"bastion": bastion, "inner1": inner1, "inner2": inner2})
@@ -61,7 +74,7 @@ func TestMastersShareABastion(t *testing.T) {
 	default:
 	}
 	require.NoError(t, two.Shutdown(t.Context()))
-	require.NoError(t, <-own.end, "ControlPersist")
+	require.NoError(t, own.ended(t), "ControlPersist")
 }
 
 func TestEndOfTheBastionsMaster(t *testing.T) {
@@ -72,5 +85,5 @@ func TestEndOfTheBastionsMaster(t *testing.T) {
 	own := startWith(t, master.Options{Host: host("bastion"), Links: links})
 	require.Equal(t, 1, bastion.Counts().Logins, "the bastion's master takes the link over")
 	require.NoError(t, own.Shutdown(context.Background()))
-	require.ErrorContains(t, <-inside.end, "lost: jump host bastion: ")
+	require.ErrorContains(t, inside.ended(t), "lost: jump host bastion: ")
 }
