@@ -84,7 +84,7 @@ func TestStopOfAnIdleMaster(t *testing.T) {
 
 // -O exit is answered before the master goes; its sessions are cut.
 func TestExit(t *testing.T) {
-	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Terminals: true}, func(t *testing.T, m *Master) {
 		session, _, _ := heldSession(t, m, "cat")
 		term := newTerminal(t)
 		before := term.State(t)

@@ -15,7 +15,7 @@ import (
 // A slave that is killed, by whatever signal: the far side sees its stdin end, the other sessions live, and the master
 // holds afterwards what it held before.
 func TestSlaveKilled(t *testing.T) {
-	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Terminals: true}, func(t *testing.T, m *Master) {
 		other, otherIn, otherOut := heldSession(t, m, "cat; exit 3")
 		before := warmUp(t, m)
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
@@ -38,7 +38,9 @@ func TestSlaveKilled(t *testing.T) {
 func warmUp(t testing.TB, m *Master) Resources {
 	t.Helper()
 	m.Session(t, "true")
-	run(t, Command{Args: m.SSH("-tt", Target, "true")})
+	if noTerminals(t) == "" {
+		run(t, Command{Args: m.SSH("-tt", Target, "true")})
+	}
 	return m.rested(t)
 }
 
@@ -105,7 +107,7 @@ func killedForwarding(t *testing.T, m *Master, sig syscall.Signal) {
 
 // The link dies: every session ends with 255, the socket goes, the master ends.
 func TestLinkDies(t *testing.T) {
-	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Terminals: true}, func(t *testing.T, m *Master) {
 		session, _, _ := heldSession(t, m, "cat")
 		term := newTerminal(t)
 		before := term.State(t)

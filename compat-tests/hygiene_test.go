@@ -272,7 +272,7 @@ func TestDescriptorsInOneMessage(t *testing.T) {
 
 // Every kind of session, many times: the master holds what it held before.
 func TestNothingLeaks(t *testing.T) {
-	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Terminals: true}, func(t *testing.T, m *Master) {
 		before := warmUp(t, m)
 		batch := write(t, filepath.Join(t.TempDir(), "batch"), 0o600, "pwd\n")
 		for range 5 {

@@ -52,6 +52,7 @@ type Setup struct {
 	Control     string   // the socket's name in Dir; "ctl" when empty
 	KeepOpen    bool     // the server goes on listening, for tests of fallback and of reconnecting
 	Plain       bool     // never the race detector, for tests that move much data
+	Terminals   bool     // the behaviour wants terminals on the far side
 	NotStarted  bool     // the test starts the master itself
 	Environment []string // of the master alone
 }
@@ -100,6 +101,9 @@ func onlyOurs(t *testing.T, because string, setup Setup, behaviour func(t *testi
 // newMaster starts a server and, unless the setup says otherwise, a master that is connected to it.
 func newMaster(t testing.TB, kind Kind, setup Setup) *Master {
 	t.Helper()
+	if because := noTerminals(t); setup.Terminals && because != "" {
+		t.Skip(because)
+	}
 	dir := shortDir(t)
 	if setup.Control == "" {
 		setup.Control = "ctl"

@@ -10,10 +10,10 @@ import (
 func TestDifferentialClients(t *testing.T) {
 	compare(t, []group{
 		{"commands", Setup{Server: []string{"MaxSessions 40"}}, commandRows()},
-		{"terminal", Setup{Server: []string{"MaxSessions 40"}}, terminalRows()},
-		{"escapes", Setup{Server: []string{"MaxSessions 40"}}, escapeRows()},
-		{"terminal, first session", Setup{}, []row{{name: "~.", do: typed("~.", "-t", Target, far)}}},
-		{"terminal, next session", Setup{}, []row{
+		{"terminal", Setup{Server: []string{"MaxSessions 40"}, Terminals: true}, terminalRows()},
+		{"escapes", Setup{Server: []string{"MaxSessions 40"}, Terminals: true}, escapeRows()},
+		{"terminal, first session", Setup{Terminals: true}, []row{{name: "~.", do: typed("~.", "-t", Target, far)}}},
+		{"terminal, next session", Setup{Terminals: true}, []row{
 			{name: "ends inside a line", do: typed("ab\x04\x04", "-t", Target, far)},
 			{
 				name: "~. at the start of the next", do: typed("~.\r\x04", "-t", Target, far),
@@ -47,11 +47,6 @@ func commandRows() []row {
 		{name: "subsystem sftp, closed at once", do: client("-s", Target, "sftp")},
 		{name: "signalled", do: client(Target, "kill -HUP $$")},
 		{name: "quiet", do: client("-q", Target, "exit 255")},
-		{
-			name: "-tt from no terminal", do: client("-tt", Target, "echo line; exit 3"),
-			more: map[string]string{"stdout": "the far terminal keeps its own modes where stock turns all of them off, so that lines end in CR LF"},
-			want: outcome{"stdout": "line\r\n"},
-		},
 		{name: "-W to nobody", do: client("-W", "127.0.0.1:1", Target)},
 		{name: "-f", do: client("-f", Target, "exit 0")},
 		{name: "agent and X11 asked, master without", do: client("-A", "-X", Target, `echo "[$SSH_AUTH_SOCK][$DISPLAY]"`)},
@@ -63,6 +58,11 @@ const far = "stty -echo; echo ready; cat; exit 3"
 
 func terminalRows() []row {
 	return []row{
+		{
+			name: "-tt from no terminal", do: client("-tt", Target, "echo line; exit 3"),
+			more: map[string]string{"stdout": "the far terminal keeps its own modes where stock turns all of them off, so that lines end in CR LF"},
+			want: outcome{"stdout": "line\r\n"},
+		},
 		{name: "line and end of file", do: typed("words\r\x04", "-t", Target, far)},
 		{name: "interrupt", do: typed("\x03", "-t", Target, far)},
 		{name: "~. after a line", do: typed("words\r~.", "-t", Target, far)},

@@ -13,6 +13,12 @@ func TestDifferentialProtocol(t *testing.T) {
 	compare(t, []group{
 		{"framing", Setup{Server: rooms}, framingRows()},
 		{"requests", Setup{Server: rooms, Client: env}, requestRows()},
+		{"terminal", Setup{Terminals: true}, []row{{
+			name: "terminal without one", do: greeted(func(c *conversation) {
+				c.session(frame(typeNewSession, 1, "", 1, 0, 0, 0, noEscape, "xterm", "stty size; tty >/dev/null && echo tty; echo $TERM"), "")
+			}),
+			more: map[string]string{"replies": "the far terminal keeps its own modes where stock turns all of them off, so that lines end in CR LF"},
+		}}},
 		{"descriptors", Setup{Server: rooms}, descriptorRows()},
 		{"refused", Setup{Server: []string{"MaxSessions 0"}}, refusedRows()},
 		{"no terminal granted", Setup{Server: []string{"PermitTTY no"}}, terminalRefusedRows()},
@@ -149,10 +155,6 @@ func requestRows() []row {
 			name: "unknown subsystem", do: one(with(0, 0, 0, 1, "no-such-subsystem"), ""),
 			more: map[string]string{"replies": "it tells the refusal, which stock puts into a channel that it closes before it is read"},
 			want: outcome{"replies": "80000006 1 SESSION1\nclosed\nstdout \"\"\nstderr \"subsystem request failed\\r\\n\""},
-		},
-		{
-			name: "terminal without one", do: one(with(1, 0, 0, 0, "stty size; tty >/dev/null && echo tty; echo $TERM"), ""),
-			more: map[string]string{"replies": "the far terminal keeps its own modes where stock turns all of them off, so that lines end in CR LF"},
 		},
 		{name: "second session", do: greeted(func(c *conversation) {
 			p, q := newPipes(c.t), newPipes(c.t)

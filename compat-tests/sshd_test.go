@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 )
@@ -31,7 +34,34 @@ type Server struct {
 	serving  sync.WaitGroup
 
 	mu     sync.Mutex
-	logins []*exec.Cmd // guarded by mu; one sshd per accepted connection
+	logins []login // guarded by mu
+}
+
+// noTerminals says why the server cannot grant terminals; it is empty where it can. An sshd wants them to belong to the
+// group tty and ends if they do not and it is not root, who alone can change that.
+func noTerminals(t testing.TB) string {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	screen, tty, err := pty.Open()
+	require.NoError(t, err)
+	defer screen.Close()
+	defer tty.Close()
+	info, err := tty.Stat()
+	require.NoError(t, err)
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	group, err := user.LookupGroup("tty")
+	if ok && err == nil && group.Gid != strconv.Itoa(int(stat.Gid)) {
+		return fmt.Sprintf("terminals belong to group %d here, not to tty: only root's sshd can grant them", stat.Gid)
+	}
+	return ""
+}
+
+// login is one accepted connection and its sshd.
+type login struct {
+	conn *net.TCPConn // the same socket as the sshd's
+	sshd *exec.Cmd
 }
 
 // startServer starts it, with extra lines for sshd_config. It is ready when it returns, and gone when the test ends.
@@ -102,31 +132,37 @@ func (s *Server) serve() {
 }
 
 func (s *Server) login(conn *net.TCPConn) {
-	defer conn.Close()
-	socket, err := conn.File()
+	cmd, err := s.startLogin(conn)
 	if err != nil {
-		return
-	}
-	defer socket.Close()
-	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return
-	}
-	defer log.Close()
-	cmd := exec.Command(s.sshd, "-i", "-e", "-f", filepath.Join(s.Dir, "sshd_config"))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = socket, socket, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	if cmd.Start() != nil {
+		_ = conn.Close()
 		return
 	}
 	s.mu.Lock()
-	s.logins = append(s.logins, cmd)
+	s.logins = append(s.logins, login{conn, cmd})
 	s.mu.Unlock()
 	s.serving.Add(1)
 	go func() {
 		defer s.serving.Done()
 		_ = cmd.Wait()
+		_ = conn.Close()
 	}()
+}
+
+func (s *Server) startLogin(conn *net.TCPConn) (*exec.Cmd, error) {
+	socket, err := conn.File()
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(s.sshd, "-i", "-e", "-f", filepath.Join(s.Dir, "sshd_config"))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = socket, socket, log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	return cmd, cmd.Start()
 }
 
 // LogFile is where every sshd of this server logs at VERBOSE.
@@ -143,12 +179,14 @@ func (s *Server) Logins() int {
 	return len(s.logins)
 }
 
-// Cut kills every sshd, as if the host had gone.
+// Cut ends every connection, whichever processes of sshd hold it, and kills each sshd.
 func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, cmd := range s.logins {
-		_ = cmd.Process.Kill()
+	for _, l := range s.logins {
+		_ = l.conn.CloseRead()
+		_ = l.conn.CloseWrite()
+		_ = l.sshd.Process.Kill()
 	}
 }
 

@@ -27,7 +27,7 @@ func TestTerminal(t *testing.T) {
 		"output complete on a tty":  ttyOutputComplete,
 		"~. ends that session only": tildeDot,
 	}
-	forEachMaster(t, Setup{Server: []string{"MaxSessions 40"}}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Server: []string{"MaxSessions 40"}, Terminals: true}, func(t *testing.T, m *Master) {
 		for name, behaviour := range behaviours {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
