@@ -36,6 +36,9 @@ type Session struct {
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
 	exited        bool        // an exit-status was passed on; belongs to Run
 
+	sizing   sync.Mutex  // held from reading a size to having sent it, so that the last one sent is the last one read
+	resizing atomic.Bool // a Resize waits for sizing, and will read whatever the size is by then
+
 	mu   sync.Mutex
 	done progress
 }
@@ -163,11 +166,15 @@ func (s *Session) hangUp() {
 }
 
 // Resize tells the host the size of the slave's terminal as it is now. It does
-// nothing for a session without a terminal (RFC 4254 section 6.7).
+// nothing for a session without a terminal (RFC 4254 section 6.7), and nothing
+// while another Resize waits for a link that is stuck.
 func (s *Session) Resize() {
-	if !s.req.TTY {
+	if !s.req.TTY || !s.resizing.CompareAndSwap(false, true) {
 		return
 	}
+	s.sizing.Lock()
+	defer s.sizing.Unlock()
+	s.resizing.Store(false)
 	size, err := s.files.In.WindowSize()
 	if err != nil {
 		return

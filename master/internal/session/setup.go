@@ -1,8 +1,6 @@
 package session
 
 import (
-	"fmt"
-
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/stdio"
@@ -50,15 +48,18 @@ func (s *Session) start(events chan<- startup) {
 	for _, v := range s.req.Env {
 		s.ch.SendRequest("env", false, ssh.Marshal(envReq(v)))
 	}
-	if err := s.requestProgram(); err != nil {
-		s.log.Debug("session refused", "error", err)
-		s.say(err.Error())
+	switch refusal, err := s.requestProgram(); {
+	case err != nil: // the channel has ended: its readers say so, and nothing of the input is touched
+		s.stdinEnded()
+	case refusal != "":
+		s.log.Debug("session refused", "reason", refusal)
+		s.say(refusal)
 		s.stdinEnded()
 		events <- startRefused
-		return
+	default:
+		// On a stack of its own, which an idle session then keeps small.
+		go s.copyStdin()
 	}
-	// On a stack of its own, which an idle session then keeps small.
-	go s.copyStdin()
 }
 
 // requestX11 asks for X11 forwarding and tells the slave when it is refused.
@@ -73,6 +74,8 @@ func (s *Session) requestX11() {
 // requestPTY asks for a terminal like the slave's own. On a refusal it tells
 // the slave's terminal and returns false.
 func (s *Session) requestPTY() bool {
+	s.sizing.Lock()
+	defer s.sizing.Unlock()
 	size, err := s.files.In.WindowSize()
 	if err != nil {
 		size = noSize
@@ -89,9 +92,9 @@ func (s *Session) requestPTY() bool {
 	return true
 }
 
-// requestProgram starts the shell, the command or the subsystem. Its error is
+// requestProgram starts the shell, the command or the subsystem. A refusal is
 // for the slave's terminal.
-func (s *Session) requestProgram() error {
+func (s *Session) requestProgram() (refusal string, err error) {
 	name, payload := "exec", ssh.Marshal(execReq{s.req.Command})
 	switch {
 	case s.req.Command == "":
@@ -101,9 +104,9 @@ func (s *Session) requestProgram() error {
 	}
 	ok, err := s.ch.SendRequest(name, true, payload)
 	if err == nil && !ok {
-		return fmt.Errorf("%s request failed", name)
+		refusal = name + " request failed"
 	}
-	return nil // when the channel has ended, its readers say so
+	return refusal, err
 }
 
 // say writes one line to the slave's standard error. Its terminal may be in
