@@ -5,23 +5,26 @@ import (
 	"time"
 )
 
-// idle ends a master that nothing keeps alive: after ControlPersist's time, or
-// at once when it does not listen any more.
+// idle ends a master that nothing keeps alive: one that does not listen any
+// more, be it that somebody asked for that or that ControlPersist's time has
+// passed.
 //
-//	busy ──last end──▶ waiting ──persist──▶ expired
+//	busy ──last end──▶ waiting ──persist──▶ retire
 //	  ◀────begin────────┘
-//	listening stopped: the last end expires at once
+//	listening stopped: busy ──last end──▶ expired
 //
 // Control connections, sessions and forwarded connections keep a master alive;
 // listeners for forwards do not, as in OpenSSH.
 type idle struct {
-	persist time.Duration // 0: only when listening has stopped
-	expired func()        // called once, on a goroutine of its own
+	persist time.Duration // 0: it waits without an end
+	retire  func()        // stops listening, for nobody came for persist
+	expired func()        // called once; both on a goroutine of their own
 
 	mu      sync.Mutex
 	busy    int
 	stopped bool
-	timer   *time.Timer
+	timer   *time.Timer // nil unless it waits
+	waits   int         // how often it has begun to wait: tells a timer that rang too late
 	once    sync.Once
 }
 
@@ -66,7 +69,9 @@ func (i *idle) arm() {
 	case i.stopped:
 		i.once.Do(func() { go i.expired() })
 	case i.persist > 0:
-		i.timer = time.AfterFunc(i.persist, i.expire)
+		i.waits++
+		wait := i.waits
+		i.timer = time.AfterFunc(i.persist, func() { i.ring(wait) })
 	}
 }
 
@@ -77,11 +82,12 @@ func (i *idle) disarm() {
 	}
 }
 
-// expire is the timer's end; somebody may have come while it rang.
-func (i *idle) expire() {
+// ring is the timer's end; somebody may have come, and gone again, while it
+// rang. Nobody is lost who comes after it: retire decides who came in time.
+func (i *idle) ring(wait int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.busy == 0 && i.timer != nil {
-		i.once.Do(func() { go i.expired() })
+	if i.timer != nil && i.waits == wait {
+		go i.retire()
 	}
 }

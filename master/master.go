@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
@@ -40,7 +41,8 @@ type Master struct {
 	numbers  control.Numbers
 
 	started  bool
-	ending   chan error // why the master ends; the first counts
+	served   atomic.Bool // Serve was called, or Shutdown in its place
+	ending   chan error  // why the master ends; the first counts
 	endOnce  sync.Once
 	ended    chan struct{} // closed when Serve has cleaned up
 	accepted sync.WaitGroup
@@ -58,6 +60,7 @@ func New(opts Options) (*Master, error) {
 		ended:  make(chan struct{}),
 	}
 	m.idle.persist = opts.Host.ControlPersist.Idle
+	m.idle.retire = m.stopListening
 	m.idle.expired = func() { m.end(nil) }
 	m.forwards = m.newForwards()
 	m.display = m.newDisplay()
@@ -184,14 +187,18 @@ func (m *Master) forwardsAgent() bool { return m.host.ForwardAgent.Enabled && !m
 // nil after Shutdown, after ctx, after ControlPersist's time or after
 // ssh -O stop and the last session; with [ErrTerminated] after ssh -O exit;
 // and with the link's own error when that was lost. It starts the master if
-// [Master.Start] was not called.
+// [Master.Start] was not called. It is called once; after Shutdown it returns
+// nil.
 func (m *Master) Serve(ctx context.Context) error {
+	if !m.served.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer close(m.ended)
 	if !m.started {
 		if err := m.Start(ctx); err != nil {
 			return err
 		}
 	}
-	defer close(m.ended)
 	defer m.clean()
 	select {
 	case err := <-m.ending:
@@ -206,10 +213,7 @@ func (m *Master) Serve(ctx context.Context) error {
 // clean frees the path first, so that nobody comes to a master that is leaving,
 // then lets the slaves go, and the link last.
 func (m *Master) clean() {
-	if err := m.listener.Close(); err != nil {
-		m.log.Warn("the control socket stays behind", "path", m.listener.Path(), "error", err)
-	}
-	m.accepted.Wait()
+	m.leavePath()
 	m.server.Close()
 	m.forwards.Close()
 	m.link.Close()
@@ -221,9 +225,17 @@ func (m *Master) end(err error) {
 }
 
 // Shutdown ends the master, as SIGTERM does: slaves are cut off. It returns
-// when Serve has cleaned up, or with ctx's error.
+// when all is cleaned up, or with ctx's error. Whoever wants to end a Start
+// ends its context instead.
 func (m *Master) Shutdown(ctx context.Context) error {
 	m.end(nil)
+	if m.served.CompareAndSwap(false, true) {
+		defer close(m.ended)
+		if m.started {
+			m.clean()
+		}
+		return nil
+	}
 	select {
 	case <-m.ended:
 		return nil
@@ -236,7 +248,16 @@ func (m *Master) Shutdown(ctx context.Context) error {
 func (m *Master) Resize() { m.server.Resize() }
 
 // stopListening frees the path; what runs goes on, and the master ends with it.
+// Who was admitted before the path was free has begun to run.
 func (m *Master) stopListening() {
-	m.listener.Close()
+	m.leavePath()
 	m.idle.stopListening()
+}
+
+// leavePath stops listening, and returns when nobody is admitted any more.
+func (m *Master) leavePath() {
+	if err := m.listener.Close(); err != nil {
+		m.log.Warn("the control socket stays behind", "path", m.listener.Path(), "error", err)
+	}
+	m.accepted.Wait()
 }

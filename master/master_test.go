@@ -193,6 +193,25 @@ func TestLinkLost(t *testing.T) {
 	m.requireGone(t)
 }
 
+func TestShutdownWithoutServe(t *testing.T) {
+	sshtest.NoLeaks(t)
+	path := controlPath(t)
+	m, err := master.New(master.Options{Host: resolve(t, sshtest.NewServer(t)), Control: path})
+	require.NoError(t, err)
+	require.NoError(t, m.Start(t.Context()))
+	require.NoError(t, m.Shutdown(t.Context()))
+	require.NoFileExists(t, path)
+	require.NoError(t, m.Serve(t.Context()))
+	require.NoError(t, m.Shutdown(t.Context()))
+}
+
+func TestShutdownOfWhatNeverBegan(t *testing.T) {
+	m, err := master.New(master.Options{Host: resolve(t, sshtest.NewServer(t)), Control: controlPath(t)})
+	require.NoError(t, err)
+	require.NoError(t, m.Shutdown(t.Context()))
+	require.NoError(t, m.Serve(t.Context()))
+}
+
 func TestContextEndsServe(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)

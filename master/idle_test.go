@@ -1,0 +1,50 @@
+package master
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A timer that rang while somebody came and went must not end the wait that
+// began afterwards.
+func TestLateRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		retired := 0
+		i := &idle{persist: time.Hour, retire: func() { retired++ }, expired: func() {}}
+		i.start()
+		time.Sleep(59 * time.Minute)
+		i.begin()()
+		i.ring(1)
+		synctest.Wait()
+		require.Zero(t, retired)
+		time.Sleep(time.Hour - time.Nanosecond)
+		synctest.Wait()
+		require.Zero(t, retired)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Equal(t, 1, retired)
+	})
+}
+
+// Who came before the path was free is not cut off by the time that has passed.
+func TestSomebodyComesWhileItRetires(t *testing.T) {
+	expired := make(chan struct{})
+	i := &idle{persist: time.Nanosecond, expired: func() { close(expired) }}
+	came := make(chan func(), 1)
+	i.retire = func() {
+		came <- i.begin()
+		i.stopListening()
+	}
+	i.start()
+	end := <-came
+	select {
+	case <-expired:
+		require.Fail(t, "somebody was cut off")
+	default:
+	}
+	end()
+	<-expired
+}
