@@ -71,11 +71,12 @@ func moveBySSH(ctx context.Context, m *Master, stdin io.Reader, stdout io.Writer
 }
 
 func moveByGo(ctx context.Context, m *Master, stdin io.Reader, stdout io.Writer) error {
+	// It leaves with the end of ctx, when nobody else goes on: stock up to 9.8 may close a leaving slave's channel once
+	// too often, for which the server ends the whole connection.
 	client, err := proxyClient(ctx, m.Control)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
 	session, err := client.NewSession()
 	if err != nil {
 		return err
@@ -107,9 +108,9 @@ func proxyClient(ctx context.Context, path string) (*ssh.Client, error) {
 // TestProxyGo is what a Go program does with a master: commands, a terminal, and connections to elsewhere.
 func TestProxyGo(t *testing.T) {
 	forEachMaster(t, Setup{}, func(t *testing.T, m *Master) {
-		before := m.rested(t)
 		client, err := proxyClient(t.Context(), m.Control)
 		require.NoError(t, err)
+		defer client.Close()
 		session, err := client.NewSession()
 		require.NoError(t, err)
 		var stderr strings.Builder
@@ -121,9 +122,6 @@ func TestProxyGo(t *testing.T) {
 		goTerminal(t, client)
 		goEndedBySignal(t, client)
 		goConnects(t, client)
-		require.NoError(t, client.Close())
-		m.settles(t, before)
-		require.Equal(t, Result{Stdout: "served\n"}, m.Session(t, "echo served"))
 	})
 }
 
@@ -159,8 +157,9 @@ func goConnects(t testing.TB, client *ssh.Client) {
 	require.Equal(t, "welcome\nthere and back\nbye\n", string(said))
 }
 
-// TestProxyGoRefused: one that asks for what the host refuses, and leaves, harms nobody.
-func TestProxyGoRefused(t *testing.T) {
+// TestProxyGoLeaves: one that goes with sessions and connections open, and has been refused others, harms nobody and
+// leaves nothing behind.
+func TestProxyGoLeaves(t *testing.T) {
 	onlyOurs(t, "stock ends itself when a slave leaves whose open was refused", Setup{}, func(t *testing.T, m *Master) {
 		before := warmUp(t, m)
 		client, err := proxyClient(t.Context(), m.Control)
@@ -169,6 +168,11 @@ func TestProxyGoRefused(t *testing.T) {
 		var refused *ssh.OpenChannelError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, ssh.ConnectionFailed, refused.Reason)
+		session, err := client.NewSession()
+		require.NoError(t, err)
+		require.NoError(t, session.Start("sleep 60"))
+		_, err = client.Dial("tcp", echoServer(t))
+		require.NoError(t, err)
 		require.NoError(t, client.Close())
 		m.settles(t, before)
 		require.Equal(t, Result{Stdout: "served\n"}, m.Session(t, "echo served"))
