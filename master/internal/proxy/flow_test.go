@@ -33,8 +33,8 @@ func hashOf(r io.Reader) (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil)), err
 }
 
-// moveBoth sends bulk through a remote cat and back and compares.
-func moveBoth(c *ssh.Client) error {
+// moveBoth sends n bytes through a remote cat and back and compares.
+func moveBoth(c *ssh.Client, n int64) error {
 	s, err := c.NewSession()
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func moveBoth(c *ssh.Client) error {
 	if err := s.Start("cat"); err != nil {
 		return err
 	}
-	source, sum := noise(bulk)
+	source, sum := noise(n)
 	sent := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(in, source)
@@ -99,7 +99,7 @@ func TestBulkBesideEchoes(t *testing.T) {
 	for i := range 8 {
 		go func() { results <- echoes([]*ssh.Client{c, other}[i%2], stop) }()
 	}
-	require.NoError(t, moveBoth(c))
+	require.NoError(t, moveBoth(c, bulk))
 	close(stop)
 	for range 8 {
 		require.NoError(t, <-results)
@@ -161,7 +161,7 @@ func TestStalledReader(t *testing.T) {
 		r.send(t, requestMsg{id, "exec", false, ssh.Marshal(struct{ C string }{"yes"})})
 	}
 	other := m.client(t)
-	require.NoError(t, moveBoth(other))
+	require.NoError(t, moveBoth(other, bulk/8))
 	// The link itself keeps 2 MiB for each of them, and there are three other
 	// parties in this process.
 	require.Less(t, heap()-before, int64(48<<20))
@@ -183,14 +183,14 @@ func TestStalledChannel(t *testing.T) {
 	_, err := stuck.StdoutPipe() // which nobody reads
 	require.NoError(t, err)
 	require.NoError(t, stuck.Start("yes"))
-	require.NoError(t, moveBoth(c))
+	require.NoError(t, moveBoth(c, bulk/8))
 	// And one whose host reads nothing.
 	deaf := session(t, c)
 	in, err := deaf.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, deaf.Start("sleep"))
 	go io.Copy(in, zeroes{})
-	require.NoError(t, moveBoth(c))
+	require.NoError(t, moveBoth(c, bulk/8))
 	require.NoError(t, stuck.Close())
 	require.NoError(t, deaf.Close())
 	m.idle(t)

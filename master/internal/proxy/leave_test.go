@@ -23,12 +23,15 @@ func TestVanishWithManyChannels(t *testing.T) {
 	defer c.Close()
 	for i := range 100 {
 		s := session(t, c)
-		if i%10 == 0 {
-			in, err := s.StdinPipe()
-			require.NoError(t, err)
-			require.NoError(t, s.Start("yes"))
+		in, err := s.StdinPipe()
+		require.NoError(t, err)
+		switch {
+		case i%20 == 0: // data that the host does not take is on its way
+			require.NoError(t, s.Start("sleep"))
 			go io.Copy(in, zeroes{})
-		} else {
+		case i%20 == 1: // data that the slave does not take
+			require.NoError(t, s.Start("yes 5000000"))
+		default:
 			require.NoError(t, s.Start("sleep"))
 		}
 	}
