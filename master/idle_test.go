@@ -1,6 +1,7 @@
 package master
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,20 +13,20 @@ import (
 // began afterwards.
 func TestLateRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		retired := 0
-		i := &idle{persist: time.Hour, retire: func() { retired++ }, expired: func() {}}
+		var retired atomic.Int32
+		i := &idle{persist: time.Hour, retire: func() { retired.Add(1) }, expired: func() {}}
 		i.start()
 		time.Sleep(59 * time.Minute)
 		i.begin()()
 		i.ring(1)
 		synctest.Wait()
-		require.Zero(t, retired)
+		require.Zero(t, retired.Load())
 		time.Sleep(time.Hour - time.Nanosecond)
 		synctest.Wait()
-		require.Zero(t, retired)
+		require.Zero(t, retired.Load())
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		require.Equal(t, 1, retired)
+		require.EqualValues(t, 1, retired.Load())
 	})
 }
 
