@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"sshmaster/muxproto"
 )
@@ -33,11 +34,18 @@ func (s *slave) stopListening(ctx context.Context, m *muxproto.StopListening) er
 	return s.reply(&muxproto.OK{RequestID: m.RequestID})
 }
 
-// info answers EXT_INFO, an extension of OpenSSH 10.3.
+// maxInfo is the longest text, in bytes, that one answer has room for.
+const maxInfo = muxproto.MaxFrame - 1<<10
+
+// info answers EXT_INFO, an extension of OpenSSH 10.3. A text that is too long,
+// of thousands of channels, loses its last lines.
 func (s *slave) info(m *muxproto.InfoRequest) error {
 	text, ok := s.srv.cfg.Info(m.Name)
 	if !ok {
 		text = "info request type not supported"
+	}
+	if len(text) > maxInfo {
+		text = text[:strings.LastIndexByte(text[:maxInfo], '\n')+1] + "...\r\n"
 	}
 	return s.reply(&muxproto.InfoReply{RequestID: m.RequestID, OK: ok, Text: text})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"sshmaster/master/internal/session"
 )
@@ -31,6 +32,20 @@ func (s *Server) Channels() string {
 		b.WriteString(l.String())
 	}
 	return b.String()
+}
+
+// maxName is how many bytes of a name OpenSSH shows.
+const maxName = 300
+
+// shown is a name as far as it is shown. It may hold a slave's or the host's
+// own words, and is read on another slave's terminal.
+func shown(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, name[:min(len(name), maxName)])
 }
 
 func (s *Server) channelLines() []ChannelLine {
@@ -70,7 +85,7 @@ func (v *slave) channelLines() []ChannelLine {
 // A ChannelLine is one line of the list of channels.
 type ChannelLine struct {
 	Number  int
-	Name    string // at most 300 bytes are shown
+	Name    string
 	Type    int    // OpenSSH's number of the kind of channel
 	Kind    string // its name
 	Control int    // number of the control connection it belongs to, -1 for none
@@ -96,8 +111,8 @@ func (l ChannelLine) String() string {
 	if l.Stderr {
 		stderr = "write"
 	}
-	return fmt.Sprintf("  #%d %.300s (t%d [%s] nr0 %s i%d/0 o%d/0 e[%s]/0 fd -1/-1/-1 sock -1 cc %d %s io 0x00/0x00 %s%s)\r\n",
-		l.Number, l.Name, l.Type, l.Kind, mux, state(l.InputEnded), state(l.OutputEnded), stderr,
+	return fmt.Sprintf("  #%d %s (t%d [%s] nr0 %s i%d/0 o%d/0 e[%s]/0 fd -1/-1/-1 sock -1 cc %d %s io 0x00/0x00 %s%s)\r\n",
+		l.Number, shown(l.Name), l.Type, shown(l.Kind), mux, state(l.InputEnded), state(l.OutputEnded), stderr,
 		l.Control, child, word(l.TTY, "RT", ""), word(l.Interactive, "I", "B"))
 }
 

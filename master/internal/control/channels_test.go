@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,4 +29,21 @@ func TestNumbersAreReused(t *testing.T) {
 	require.Equal(t, []int{0, 1, 2}, []int{n.Take(), n.Take(), n.Take()})
 	n.Free(1)
 	require.Equal(t, []int{1, 3}, []int{n.Take(), n.Take()})
+}
+
+// A name is what a slave or the host chose, and is read on another's terminal.
+func TestChannelNamesAreHarmless(t *testing.T) {
+	l := control.ChannelLine{Name: "a\x1b]0;x\ab\xff", Kind: strings.Repeat("k", 1000) + "end"}
+	require.Contains(t, l.String(), " a?]0;x?b\uFFFD (t0 [kkk")
+	require.NotContains(t, l.String(), "end")
+}
+
+// Whatever runs, the answer fits into a message.
+func TestLongListOfChannels(t *testing.T) {
+	m := newMaster(t, "", func(c *control.Config) {
+		c.Info = func(string) (string, bool) { return strings.Repeat("a line\r\n", 50000), true }
+	})
+	text, err := m.dial(t).Info(t.Context(), "channels")
+	require.NoError(t, err)
+	require.True(t, strings.HasSuffix(text, "a line\r\n...\r\n"))
 }
