@@ -29,14 +29,34 @@ func (f Finding) String() string {
 
 // Findings returns every option of h that is ignored, warned about or refused,
 // in the order of the table; what no table knows comes last, as Warned.
-func (h *Host) Findings() []Finding {
+func (h *Host) Findings() []Finding { return h.findings(Keyword.native) }
+
+// FindingsByStock is the same for a link that stock ssh makes.
+func (h *Host) FindingsByStock() []Finding { return h.findings(Keyword.byStock) }
+
+// native is the row for a link of our own making.
+func (k Keyword) native() (Policy, string) { return k.Policy, k.Why }
+
+// byStock is the row for a link that stock ssh makes.
+func (k Keyword) byStock() (Policy, string) {
+	switch {
+	case k.ByStock:
+		return Honoured, ""
+	case k.NotByStock != "":
+		return Warned, k.NotByStock
+	}
+	return k.native()
+}
+
+// findings judges each row as row says.
+func (h *Host) findings(row func(Keyword) (Policy, string)) []Finding {
 	var all []Finding
 	known := make(map[string]bool, len(Keywords))
 	for _, k := range Keywords {
 		key := strings.ToLower(k.Name)
 		known[key] = true
-		if k.Policy >= Ignored && k.applies(h, key) {
-			all = append(all, Finding{k.Name, h.shown(key), k.Policy, k.Why})
+		if policy, why := row(k); policy >= Ignored && k.applies(h, key) {
+			all = append(all, Finding{k.Name, h.shown(key), policy, why})
 		}
 	}
 	for _, raw := range sortedKeys(h.Raw) {
@@ -50,9 +70,14 @@ func (h *Host) Findings() []Finding {
 // Check says what of h this program cannot do: warnings to be shown once, each
 // naming its option, and an error (ErrRefused) that names everything which
 // forbids to dial. h.Warnings are not among the warnings.
-func (h *Host) Check() (warnings []string, err error) {
+func (h *Host) Check() (warnings []string, err error) { return check(h.Findings()) }
+
+// CheckByStock is the same for a link that stock ssh makes.
+func (h *Host) CheckByStock() (warnings []string, err error) { return check(h.FindingsByStock()) }
+
+func check(findings []Finding) (warnings []string, err error) {
 	var refused []string
-	for _, f := range h.Findings() {
+	for _, f := range findings {
 		switch f.Policy {
 		case Warned:
 			warnings = append(warnings, f.String())

@@ -157,6 +157,7 @@ type Host struct {
 	tok  tokens
 	env  environ
 
-	asked Query  // what Resolve was asked
-	file  string // its -F, absolute
+	asked   Query  // what Resolve was asked
+	program string // the ssh that answered; "" when none is installed
+	file    string // its -F, absolute
 }

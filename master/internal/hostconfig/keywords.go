@@ -28,6 +28,12 @@ type Keyword struct {
 	// When says whether the row's policy applies to a host. nil applies it to
 	// a value that differs from ssh's own default. Honoured and Slave need none.
 	When func(*Host) bool
+
+	// ByStock says that a link made by stock ssh honours the keyword. NotByStock
+	// is why such a link cannot do what a link of our own does; it is warned
+	// about.
+	ByStock    bool
+	NotByStock string
 }
 
 // Methods are the authentication methods that a link can use. A host that
@@ -67,10 +73,10 @@ var Keywords = []Keyword{
 	{Name: "Ciphers"},
 	{Name: "MACs"},
 	{Name: "KexAlgorithms"},
-	{Name: "Compression", Policy: Warned, Why: "links are not compressed", When: func(h *Host) bool { return h.Compression }},
-	{Name: "RekeyLimit", Policy: Ignored, Why: "the server decides when keys are renewed"},
-	{Name: "VersionAddendum", Policy: Ignored, Why: "the version that is sent is ssh-master's own"},
-	{Name: "WarnWeakCrypto", Policy: Ignored, Why: "weak algorithms are not warned about"},
+	{Name: "Compression", Policy: Warned, ByStock: true, Why: "links are not compressed", When: func(h *Host) bool { return h.Compression }},
+	{Name: "RekeyLimit", Policy: Ignored, ByStock: true, Why: "the server decides when keys are renewed"},
+	{Name: "VersionAddendum", Policy: Ignored, ByStock: true, Why: "the version that is sent is ssh-master's own"},
+	{Name: "WarnWeakCrypto", Policy: Ignored, ByStock: true, Why: "weak algorithms are not warned about"},
 
 	// The host's keys.
 	{Name: "HostKeyAlgorithms"},
@@ -86,9 +92,9 @@ var Keywords = []Keyword{
 	{Name: "KnownHostsCommand"},
 	{Name: "CheckHostIP"},
 	{Name: "UpdateHostKeys"},
-	{Name: "VerifyHostKeyDNS", Policy: Warned, Why: "DNS is not asked for host keys: treated as no", When: func(h *Host) bool { return h.VerifyHostKeyDNS != "no" }},
+	{Name: "VerifyHostKeyDNS", Policy: Warned, ByStock: true, Why: "DNS is not asked for host keys: treated as no", When: func(h *Host) bool { return h.VerifyHostKeyDNS != "no" }},
 	{Name: "FingerprintHash"},
-	{Name: "VisualHostKey", Policy: Ignored, Why: "no picture of the key is drawn"},
+	{Name: "VisualHostKey", Policy: Ignored, ByStock: true, Why: "no picture of the key is drawn"},
 
 	// The user's proof.
 	{Name: "IdentityFile"},
@@ -97,28 +103,28 @@ var Keywords = []Keyword{
 	{Name: "IdentityAgent"},
 	{Name: "PubkeyAuthentication"},
 	{Name: "PubkeyAcceptedAlgorithms"},
-	{Name: "PreferredAuthentications", Policy: Refused, Why: "a link can use none of these: name publickey, keyboard-interactive or password too", When: (*Host).prefersNothing},
+	{Name: "PreferredAuthentications", Policy: Refused, ByStock: true, Why: "a link can use none of these: name publickey, keyboard-interactive or password too", When: (*Host).prefersNothing},
 	{Name: "AddKeysToAgent"},
 	{Name: "PasswordAuthentication"},
 	{Name: "KbdInteractiveAuthentication"},
-	{Name: "KbdInteractiveDevices", Policy: Ignored, Why: "the server chooses the devices"},
+	{Name: "KbdInteractiveDevices", Policy: Ignored, ByStock: true, Why: "the server chooses the devices"},
 	{Name: "NumberOfPasswordPrompts"},
 	{Name: "BatchMode"},
-	{Name: "HostbasedAuthentication", Policy: Warned, Why: "it cannot be done here: another method must do", When: func(h *Host) bool { return h.HostbasedAuthentication }},
-	{Name: "HostbasedAcceptedAlgorithms", Policy: Ignored, Why: "host-based authentication cannot be done here"},
-	{Name: "EnableSSHKeysign", Policy: Ignored, Why: "host-based authentication cannot be done here"},
-	{Name: "PKCS11Provider", Policy: Warned, Why: "tokens are used by way of the agent: load it with ssh-add -s"},
-	{Name: "SecurityKeyProvider", Policy: Warned, Why: "security keys are used by way of the agent: load them with ssh-add"},
+	{Name: "HostbasedAuthentication", Policy: Warned, ByStock: true, Why: "it cannot be done here: another method must do", When: func(h *Host) bool { return h.HostbasedAuthentication }},
+	{Name: "HostbasedAcceptedAlgorithms", Policy: Ignored, ByStock: true, Why: "host-based authentication cannot be done here"},
+	{Name: "EnableSSHKeysign", Policy: Ignored, ByStock: true, Why: "host-based authentication cannot be done here"},
+	{Name: "PKCS11Provider", Policy: Warned, ByStock: true, Why: "tokens are used by way of the agent: load it with ssh-add -s"},
+	{Name: "SecurityKeyProvider", Policy: Warned, ByStock: true, Why: "security keys are used by way of the agent: load them with ssh-add"},
 
 	// GSSAPI. Debian's ssh_config turns it on for everybody.
-	{Name: "GSSAPIAuthentication", Policy: Ignored, Why: noKerberos + ": another method must do"},
-	{Name: "GSSAPIKeyExchange", Policy: Warned, Why: noKerberos + ": the host key is checked instead", When: func(h *Host) bool { return h.GSSAPIKeyExchange }},
-	{Name: "GSSAPIDelegateCredentials", Policy: Warned, Why: noKerberos + ": no credentials are passed on", When: func(h *Host) bool { return h.GSSAPIDelegateCredentials }},
-	{Name: "GSSAPITrustDNS", Policy: Ignored, Why: noKerberos},
-	{Name: "GSSAPIRenewalForcesRekey", Policy: Ignored, Why: noKerberos},
-	{Name: "GSSAPIKexAlgorithms", Policy: Ignored, Why: noKerberos},
-	{Name: "GSSAPIClientIdentity", Policy: Ignored, Why: noKerberos},
-	{Name: "GSSAPIServerIdentity", Policy: Ignored, Why: noKerberos},
+	{Name: "GSSAPIAuthentication", Policy: Ignored, ByStock: true, Why: noKerberos + ": another method must do"},
+	{Name: "GSSAPIKeyExchange", Policy: Warned, ByStock: true, Why: noKerberos + ": the host key is checked instead", When: func(h *Host) bool { return h.GSSAPIKeyExchange }},
+	{Name: "GSSAPIDelegateCredentials", Policy: Warned, ByStock: true, Why: noKerberos + ": no credentials are passed on", When: func(h *Host) bool { return h.GSSAPIDelegateCredentials }},
+	{Name: "GSSAPITrustDNS", Policy: Ignored, ByStock: true, Why: noKerberos},
+	{Name: "GSSAPIRenewalForcesRekey", Policy: Ignored, ByStock: true, Why: noKerberos},
+	{Name: "GSSAPIKexAlgorithms", Policy: Ignored, ByStock: true, Why: noKerberos},
+	{Name: "GSSAPIClientIdentity", Policy: Ignored, ByStock: true, Why: noKerberos},
+	{Name: "GSSAPIServerIdentity", Policy: Ignored, ByStock: true, Why: noKerberos},
 
 	// Forwards.
 	{Name: "LocalForward"},
@@ -131,7 +137,7 @@ var Keywords = []Keyword{
 	{Name: "StreamLocalBindUnlink"},
 	{Name: "PermitRemoteOpen"},
 	{Name: "ForwardAgent"},
-	{Name: "ForwardX11"},
+	{Name: "ForwardX11", NotByStock: "X11 is not forwarded over a link of stock ssh"},
 	{Name: "ForwardX11Trusted"},
 	{Name: "ForwardX11Timeout"},
 	{Name: "XAuthLocation"},

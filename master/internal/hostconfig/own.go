@@ -12,6 +12,7 @@ import (
 // documentation. To add an option, add a field.
 type Own struct {
 	SlaveTimeout time.Duration `default:"10s" doc:"how long a slave may take to hand over what its request announced"`
+	Transport    string        `default:"auto" oneof:"auto native openssh" doc:"who makes the connection: ssh-master itself, the installed ssh, or that one where an option needs it"`
 }
 
 // An OwnOption describes a field of Own for help and manual.

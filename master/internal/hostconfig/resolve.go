@@ -62,7 +62,7 @@ func Resolve(ctx context.Context, q Query) (*Host, error) {
 	}
 	fill := (*surroundings).standIn
 	if ssh, err := x.env.findSSH(q.SSH, x.dir); err == nil {
-		x.ssh = ssh
+		x.ssh, h.program = ssh, ssh
 		fill = func(x *surroundings, h *Host) error { return x.ask(ctx, h) }
 	}
 	if err := fill(x, h); err != nil {
