@@ -1,0 +1,53 @@
+package stocklink
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/hostconfig"
+)
+
+// Choose says why the link to a host is to be made by stock ssh: because of the
+// option that it names, as the user wrote it. "" is a link of our own, which
+// able says can be made as far as algorithms go: nil, or an error that begins
+// with the option.
+//
+// Transport decides, and where it is auto, what no link of our own can do.
+// Without an installed ssh there is no choice, but for an error where Transport
+// leaves none.
+func Choose(ctx context.Context, h *hostconfig.Host, able func(*hostconfig.Host) error) (why string, err error) {
+	_, _, _, installed := h.StockSSH()
+	switch {
+	case h.Own.Transport == "native":
+		return "", nil
+	case h.Own.Transport == "openssh" && !installed:
+		return "", errNoSSH
+	case h.Own.Transport == "openssh":
+		return "Transport openssh", nil
+	case !installed:
+		return "", nil
+	}
+	if why := h.WantsStock(); why != "" {
+		return why, nil
+	}
+	if err := able(h); err != nil {
+		why, _, _ := strings.Cut(err.Error(), ";") // the rest is advice
+		return why, nil
+	}
+	return onlyOnToken(ctx, h), nil
+}
+
+// Instead says why stock ssh should try what a link of our own has failed at:
+// the host has no algorithm in common with us, and the choice is ours. "" is no
+// reason.
+func Instead(h *hostconfig.Host, err error) (why string) {
+	var lacking *ssh.AlgorithmNegotiationError
+	_, _, _, installed := h.StockSSH()
+	if h.Own.Transport != "auto" || !installed || !errors.As(err, &lacking) {
+		return ""
+	}
+	return clean("no common algorithm for " + lacking.What + " with the host")
+}
