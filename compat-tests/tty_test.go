@@ -201,8 +201,10 @@ func blockingAfterKill(t *testing.T, m *Master) {
 
 func ttyOutputComplete(t *testing.T, m *Master) {
 	term := newTerminal(t)
-	p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; sleep 0.1; seq 1 5000")...)
+	p := term.Start(t, nil, m.SSH("-t", Target, "echo ready; read x; seq 1 5000")...)
 	term.Ready(t)
+	term.Type(t, "\r")
+	term.Expect(t, "\r\n")
 	shown := term.Expect(t, "\n5000\r\n")
 	require.Equal(t, 5000, strings.Count(shown, "\r\n"))
 	require.Equal(t, 0, p.Wait(t))
