@@ -1,12 +1,14 @@
 // Serve runs the SSH server of package sshtest alone, for tests and measurements that run real programs against it.
 //
-//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N] [-version TEXT]
+//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N] [-version TEXT] [-codes LIST]
 //
 // It writes client_key, known_hosts and ssh_config into FOLDER, so that "ssh -F FOLDER/ssh_config demo" is enough to reach
 // it, prints "listening ADDRESS" when it is ready, and ends at the end of its standard input or with INT, TERM or HUP.
 //
 // Without a mode, commands are those of sshtest.Commands: cat, count, echo, yes and so on. With -shell they are real and
 // run in the folder HOME. With -idle every session is a cat that takes as little memory as can be.
+//
+// With -codes a login takes a second factor after the key: one of the listed codes, each of which is good once.
 package main
 
 import (
@@ -17,6 +19,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
+	"sync"
 	"syscall"
 
 	"sshmaster/master/internal/sshtest"
@@ -40,6 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	shell := flags.String("shell", "", "run real commands in the folder `home`")
 	idle := flags.Bool("idle", false, "every session is an idle cat")
 	maxSessions := flags.Int("max-sessions", 0, "sessions on one connection; 0: no limit")
+	codes := flags.String("codes", "", "`list` of one-time codes, separated by commas, one of which every login must give")
 	version := flags.String("version", "SSH-2.0-sshtest", "identification")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -54,6 +60,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	case *shell != "":
 		opts = append(opts, sshtest.RealShell(*shell))
 	}
+	if *codes != "" {
+		opts = append(opts, sshtest.SecondFactor("One-time code: ", once(strings.Split(*codes, ","))))
+	}
 	srv, err := sshtest.Start(*listen, opts...)
 	if err != nil {
 		return err
@@ -65,6 +74,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	fmt.Fprintln(stdout, "listening", srv.Addr())
 	await(ctx, stdin)
 	return nil
+}
+
+// once returns a judge to whom each code is good one time.
+func once(codes []string) func(code string) bool {
+	var mu sync.Mutex
+	return func(code string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		i := slices.Index(codes, code)
+		if i < 0 {
+			return false
+		}
+		codes = slices.Delete(codes, i, i+1)
+		return true
+	}
 }
 
 // await returns when ctx or the input ends. The goroutine that reads stays behind in the first case; the process is

@@ -63,6 +63,34 @@ func TestServe(t *testing.T) {
 	}
 }
 
+func TestCodesAreGoodOnce(t *testing.T) {
+	dir := t.TempDir()
+	address, stdin, ended := start(t, t.Context(), "-dir", dir, "-codes", "1111,2222")
+	key, err := os.ReadFile(filepath.Join(dir, "client_key"))
+	require.NoError(t, err)
+	signer, err := ssh.ParsePrivateKey(key)
+	require.NoError(t, err)
+	login := func(code string) error {
+		client, err := ssh.Dial("tcp", address, &ssh.ClientConfig{
+			User: "demo", HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+			Auth: []ssh.AuthMethod{ssh.PublicKeys(signer), ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) ([]string, error) {
+				require.Equal(t, []string{"One-time code: "}, questions)
+				return []string{code}, nil
+			})},
+		})
+		if err == nil {
+			client.Close()
+		}
+		return err
+	}
+	require.NoError(t, login("2222"))
+	require.Error(t, login("2222"))
+	require.NoError(t, login("1111"))
+	require.Error(t, login("3333"))
+	stdin.Close()
+	require.NoError(t, <-ended)
+}
+
 func TestEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _, ended := start(t, ctx, "-dir", t.TempDir())
