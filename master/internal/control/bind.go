@@ -155,19 +155,14 @@ func bindAt(folder *os.File, dir, name string) (*binding, error) {
 	return &binding{ln.(*net.UnixListener), id}, nil
 }
 
-// bindTemporary binds fd in the folder with mode 0600. Between the two steps
-// nobody can connect, because it does not listen yet.
+// bindTemporary binds fd in the folder with mode 0600.
 func bindTemporary(fd int, folder *os.File, dir, temporary string) error {
 	address := filepath.Join(dir, temporary)
 	if len(address) > maxPath {
 		address = shortName(folder, temporary)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: address}); err != nil {
+	if err := bindPrivate(fd, folder, address, temporary); err != nil {
 		return fmt.Errorf("bind: %w", err)
-	}
-	if err := unix.Fchmodat(folderFD(folder), temporary, 0o600, 0); err != nil {
-		removeAt(folder, temporary)
-		return fmt.Errorf("chmod: %w", err)
 	}
 	return nil
 }

@@ -13,6 +13,16 @@ func newSocket() (int, error) {
 	return unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 }
 
+// bindPrivate binds fd to address with mode 0600. A socket takes the mode that
+// it has along into the folder: nothing is left to change there, where somebody
+// may have put another file in its place.
+func bindPrivate(fd int, _ *os.File, address, _ string) error {
+	if err := unix.Fchmod(fd, 0o600); err != nil {
+		return err
+	}
+	return unix.Bind(fd, &unix.SockaddrUnix{Name: address})
+}
+
 // shortName names a file of the folder in few bytes, however deep the folder
 // is: the kernel bounds the length of a socket's address, not of its path.
 func shortName(folder *os.File, name string) string {

@@ -284,6 +284,40 @@ func TestSlaveLeavesWhileItsRequestWaits(t *testing.T) {
 	require.Eventually(t, func() bool { return m.busy.Load() == 0 }, patience, tick)
 }
 
+// What is sent ahead of an answer is carried out after it, and hides the end of
+// the connection from nobody.
+func TestRequestsSentAheadOfASession(t *testing.T) {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(null)
+	ahead := func(t *testing.T, m *fakeMaster) *muxproto.Conn {
+		c := m.greeted(t)
+		require.NoError(t, c.WriteFDs(&muxproto.NewSession{RequestID: 1, Command: "sleep", EscapeChar: muxproto.NoEscape}, null, null, null))
+		require.NoError(t, c.Write(&muxproto.AliveCheck{RequestID: 2}))
+		m.host.Log().Await(t, "open session")
+		return c
+	}
+	t.Run("answered in order", func(t *testing.T) {
+		m := newMaster(t, "")
+		release := m.host.Hold("session")
+		c := ahead(t, m)
+		release()
+		got, err := c.ReadReply()
+		require.NoError(t, err)
+		require.IsType(t, &muxproto.SessionOpened{}, got)
+		got, err = c.ReadReply()
+		require.NoError(t, err)
+		require.IsType(t, &muxproto.Alive{}, got)
+	})
+	t.Run("given up", func(t *testing.T) {
+		m := newMaster(t, "")
+		m.host.Hold("session")
+		c := ahead(t, m)
+		require.NoError(t, c.UnixConn().CloseWrite())
+		require.Eventually(t, func() bool { return m.busy.Load() == 0 }, patience, tick)
+	})
+}
+
 func TestSlaveLeavesItsSession(t *testing.T) {
 	sshtest.NoLeaks(t)
 	m := newMaster(t, "")
