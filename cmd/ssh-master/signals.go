@@ -20,8 +20,10 @@ func (e *endSignal) Error() string { return e.signal.String() }
 
 // endOnSignal returns a context that INT, TERM, QUIT and HUP end, so that the
 // master leaves cleanly and takes its socket with it; the cause is an
-// [endSignal]. A second one ends the program at once. A HUP that our caller
-// chose to ignore (nohup) stays ignored.
+// [endSignal]. Whoever sends another a moment later wants the program to end at
+// once; sooner it is the same one again, for at the end of a terminal both the
+// system and the shell send HUP. A HUP that our caller chose to ignore (nohup)
+// stays ignored.
 func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ends := []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
@@ -33,8 +35,12 @@ func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
 	signal.Notify(c, ends...)
 	go func() {
 		cancel(&endSignal{<-c})
-		<-c
-		os.Exit(exitFailure)
+		for soon := time.Now().Add(endTime); ; {
+			<-c
+			if time.Now().After(soon) {
+				os.Exit(exitFailure)
+			}
+		}
 	}()
 	return ctx, func() { cancel(nil) }
 }
