@@ -135,3 +135,17 @@ func TestCloseOfADeadLink(t *testing.T) {
 	require.NoError(t, l.Close())
 	writers.Wait()
 }
+
+// TinySSH answers no global request: it is sent none, and asked otherwise.
+func TestServerWithoutGlobalRequests(t *testing.T) {
+	srv := sshtest.NewServer(t, sshtest.Version("SSH-2.0-tinyssh_20230101 x"))
+	l := dial(t, optionsAt(t, srv, srv.Addr()))
+	_, err := l.Ping(within(t))
+	require.NoError(t, err)
+	ok, _, err := l.SendRequest(within(t), "tcpip-forward", true, nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.Empty(t, srv.Log().Kinds(sshtest.KindGlobal))
+	require.Equal(t, []string{"open keepalive@openssh.com refused"}, srv.Log().Kinds(sshtest.KindOpen))
+	require.NoError(t, l.Err())
+}

@@ -17,10 +17,14 @@ type answered struct {
 //
 // It returns when the server answered, when ctx ended or when the link did.
 // Requests that want a reply are sent one after the other: behind one that the
-// server leaves open all others wait.
+// server leaves open all others wait. A server that is known to answer none is
+// not asked: it has refused.
 func (l *Link) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error) {
 	if err := l.ready(ctx); err != nil {
 		return false, nil, fmt.Errorf("request %s: %w", name, err)
+	}
+	if !l.answersGlobals() {
+		return false, nil, nil
 	}
 	answer := make(chan answered, 1)
 	go func() {

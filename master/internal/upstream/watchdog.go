@@ -147,7 +147,13 @@ func (l *Link) keepalive() {
 // server has yet to answer.
 func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	if _, _, err := l.SendRequest(ctx, "keepalive@openssh.com", true, nil); err != nil {
+	var err error
+	if l.answersGlobals() {
+		_, _, err = l.SendRequest(ctx, "keepalive@openssh.com", true, nil)
+	} else {
+		err = l.knock(ctx)
+	}
+	if err != nil {
 		return 0, err
 	}
 	trip := time.Since(began)
