@@ -32,7 +32,13 @@ func (s *slave) dispatch(ctx context.Context, m muxproto.Message) error {
 	}
 }
 
-// allowed asks the user where the configuration says so.
+// allowed asks the user where the configuration says so. A slave that leaves
+// meanwhile takes its question and its descriptors along.
 func (s *slave) allowed(ctx context.Context, question string) bool {
-	return s.srv.cfg.Confirm == nil || s.srv.cfg.Confirm(ctx, question)
+	if s.srv.cfg.Confirm == nil {
+		return true
+	}
+	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	defer connected()
+	return s.srv.cfg.Confirm(ctx, question)
 }

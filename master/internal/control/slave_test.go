@@ -369,6 +369,26 @@ func TestAsk(t *testing.T) {
 	require.Empty(t, m.calls())
 }
 
+func TestSlaveLeavesWhileTheUserIsAsked(t *testing.T) {
+	sshtest.NoLeaks(t)
+	asked := make(chan string, 1)
+	m := newMaster(t, "", func(c *control.Config) {
+		c.Confirm = func(ctx context.Context, q string) bool {
+			asked <- q
+			<-ctx.Done()
+			return false
+		}
+	})
+	c := m.greeted(t)
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(null)
+	require.NoError(t, c.WriteFDs(&muxproto.NewSession{RequestID: 1, Command: "cat"}, null, null, null))
+	<-asked
+	c.Close()
+	require.Eventually(t, func() bool { return m.busy.Load() == 0 }, patience, tick)
+}
+
 func TestCloseCutsEverybodyOff(t *testing.T) {
 	sshtest.NoLeaks(t)
 	m := newMaster(t, "")
