@@ -95,9 +95,11 @@ func (a *Auth) Method() string {
 	return a.last.name()
 }
 
-// Close ends the connection to the agent and forgets the keys. It may be
-// called twice.
+// Close says what a person should know of a login that has succeeded all the
+// same, ends the connection to the agent and forgets the keys. It may be called
+// twice.
 func (a *Auth) Close() error {
+	a.warnOfRest("")
 	a.keys.forget()
 	if a.agent == nil {
 		return nil

@@ -16,6 +16,10 @@ type blame struct {
 	rank   int
 	cause  string
 	remedy string
+
+	// warning is what ssh would have said at the time. It is said at the end
+	// of the login, unless it is this blame that is told then.
+	warning string
 }
 
 // The ranks: what a person did or can mend at once comes first.
@@ -42,6 +46,18 @@ func (a *Auth) worst() (b blame, ok bool) {
 		return blame{}, false
 	}
 	return slices.MinFunc(a.blames, func(x, y blame) int { return x.rank - y.rank }), true
+}
+
+// warnOfRest says the warnings that are still to be said, but not that of the
+// blame with the cause told.
+func (a *Auth) warnOfRest(told string) {
+	for i := range a.blames {
+		b := &a.blames[i]
+		if b.warning != "" && b.cause != told {
+			a.log.Warn(b.warning)
+		}
+		b.warning = ""
+	}
 }
 
 // blameNobody tells that a secret is wanted and nobody can be asked.

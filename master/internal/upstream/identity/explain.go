@@ -99,6 +99,7 @@ func (a *Auth) tooMany(err error) error {
 // refused is the ordinary end: everything was tried.
 func (a *Auth) refused(err error) error {
 	b, known := a.worst()
+	a.warnOfRest(b.cause)
 	if !known || b.rank == rankAgentAbsent && a.keys.offered > 0 {
 		b.cause, b.remedy = a.summary()
 	}

@@ -101,10 +101,11 @@ func (r *keyring) notLoaded(k *key, err error) {
 		r.a.log.Warn("WARNING: UNPROTECTED PRIVATE KEY FILE! " + err.Error() + ": the key is ignored until others cannot read it (chmod 600)")
 		r.a.blame(blame{rank: rankFile, cause: "private key " + k.name + " can be read by others and is ignored", remedy: "chmod 600 " + k.name})
 	case errors.Is(err, errPassphrase):
-		r.a.log.Warn("no right passphrase was given for key " + k.name)
+		r.a.log.Debug("no right passphrase was given for key " + k.name)
 		r.a.blame(blame{rank: rankPassphrase,
-			cause:  fmt.Sprintf("wrong passphrase for key %s, %s", k.name, times(r.a.c.NumberOfPasswordPrompts)),
-			remedy: "try again, or load the key into ssh-agent (ssh-add " + k.name + ")"})
+			warning: "no right passphrase was given for key " + k.name,
+			cause:   fmt.Sprintf("wrong passphrase for key %s, %s", k.name, times(r.a.c.NumberOfPasswordPrompts)),
+			remedy:  "try again, or load the key into ssh-agent (ssh-add " + k.name + ")"})
 	case errors.Is(err, prompt.ErrNoPrompt):
 		r.a.log.Debug("key " + k.name + " is encrypted and nobody can be asked for its passphrase")
 		r.a.blame(blame{rank: rankLocked,
@@ -122,8 +123,9 @@ func (r *keyring) damaged(k *key, err error) {
 		r.a.log.Debug("no private key: " + err.Error())
 		return
 	}
-	r.a.log.Warn(fmt.Sprintf("Load key %q: %v", k.name, err))
-	r.a.blame(blame{rank: rankFile,
+	text := fmt.Sprintf("Load key %q: %v", k.name, err)
+	r.a.log.Debug(text)
+	r.a.blame(blame{rank: rankFile, warning: text,
 		cause:  fmt.Sprintf("private key %s cannot be read: %v", k.name, err),
 		remedy: "correct IdentityFile, or load the key into ssh-agent"})
 }

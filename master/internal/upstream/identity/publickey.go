@@ -146,15 +146,15 @@ func (o *offer) unsigned() {
 		o.a.log.Debug(text)
 		return
 	}
-	o.a.log.Warn(text)
+	o.a.log.Debug(text)
 	if errors.Is(o.err, errAgentGone) {
 		o.a.keys.withoutAgent(o.key)
-		o.a.blame(blame{rank: rankAgent,
+		o.a.blame(blame{rank: rankAgent, warning: text,
 			cause:  fmt.Sprintf("the agent went away before it signed with %s", o.key),
 			remedy: "restart it and load the key (ssh-add)"})
 		return
 	}
-	o.a.blame(blame{rank: rankAgent,
+	o.a.blame(blame{rank: rankAgent, warning: text,
 		cause: fmt.Sprintf("the agent refused to sign with %s", o.key),
 		remedy: "unlock it (ssh-add -X) or confirm its question; " +
 			"a key bound to destinations (ssh-add -h) cannot be used here, load it without"})

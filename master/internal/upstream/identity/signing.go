@@ -66,7 +66,8 @@ func (r *keyring) fileSign(ctx context.Context, k *key, data []byte, algorithm s
 		b := blame{rank: rankFile,
 			cause:  "private key " + k.name + " does not match its public half",
 			remedy: "make " + k.name + ".pub anew (ssh-keygen -y)"}
-		r.a.log.Warn(b.cause)
+		b.warning = b.cause
+		r.a.log.Debug(b.cause)
 		r.a.blame(b)
 		return nil, errors.New(b.cause)
 	}
