@@ -68,7 +68,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		"expired certificate": {server: []string{"TrustedUserCAKeys $DIR/ca.pub", "AuthorizedKeysFile none"}, prepare: expiredCertificate,
 			says: `USER@HOST: Permission denied \(publickey\): certificate DIR/id-cert\.pub expired at 2001-09-09 01:46:40 UTC; have it issued anew`},
 		"agent that refuses": {prepare: refusingAgent,
-			says: `USER@HOST: Permission denied \(publickey\): the agent refused to sign with .*my key.*; unlock it \(ssh-add -X\) or confirm its question.*`, notice: true},
+			says: `USER@HOST: Permission denied \(publickey\): the agent refused to sign with .*my key.*; unlock it \(ssh-add -X\) or confirm its question.*`},
 		"agent that is gone": {prepare: identity("IdentityFile none", "IdentitiesOnly no", "IdentityAgent /nonexistent/agent"),
 			says: `USER@HOST: Permission denied \(publickey\): .*/nonexistent/agent.*; .+`},
 		"encrypted key and nobody there": {prepare: lockedKey,
