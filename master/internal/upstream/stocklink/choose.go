@@ -3,11 +3,14 @@ package stocklink
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/hostconfig"
+	"sshmaster/master/internal/upstream"
 )
 
 // Choose says why the link to a host is to be made by stock ssh: because of the
@@ -40,14 +43,42 @@ func Choose(ctx context.Context, h *hostconfig.Host, able func(*hostconfig.Host)
 	return onlyOnToken(ctx, h), nil
 }
 
-// Instead says why stock ssh should try what a link of our own has failed at:
-// the host has no algorithm in common with us, and the choice is ours. "" is no
-// reason.
+// Instead says why stock ssh is to try what a link of our own has failed at: the
+// host has no algorithm in common with us, but with the user's configuration. ""
+// is no reason.
 func Instead(h *hostconfig.Host, err error) (why string) {
+	var dial *upstream.DialError
 	var lacking *ssh.AlgorithmNegotiationError
 	_, _, _, installed := h.StockSSH()
-	if h.Own.Transport != "auto" || !installed || !errors.As(err, &lacking) {
+	switch {
+	case h.Own.Transport != "auto" || !installed:
+		return ""
+	case !errors.As(err, &dial) || dial.Stage != upstream.Keyed || !errors.As(err, &lacking):
 		return ""
 	}
-	return clean("no common algorithm for " + lacking.What + " with the host")
+	configured := configuredFor(h, lacking.What)
+	for _, theirs := range lacking.RequestedAlgorithms {
+		if slices.Contains(configured, theirs) {
+			return fmt.Sprintf("%s for %s", theirs, lacking.What)
+		}
+	}
+	return ""
+}
+
+// configuredFor is what ssh would offer for a part of the negotiation, which is
+// named as the library names it.
+func configuredFor(h *hostconfig.Host, what string) []string {
+	switch {
+	case what == "key exchange":
+		return h.KexAlgorithms
+	case what == "host key":
+		return h.HostKeyAlgorithms
+	case strings.HasSuffix(what, "cipher"):
+		return h.Ciphers
+	case strings.HasSuffix(what, "MAC"):
+		return h.MACs
+	case strings.HasSuffix(what, "compression"):
+		return []string{"zlib@openssh.com", "zlib"}
+	}
+	return nil
 }

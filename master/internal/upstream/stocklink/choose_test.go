@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"sshmaster/master/internal/hostconfig"
+	"sshmaster/master/internal/upstream"
 	"sshmaster/master/internal/upstream/stocklink"
 )
 
@@ -53,6 +54,28 @@ func TestChooseWithoutSSH(t *testing.T) {
 			require.ErrorContains(t, err, says)
 		}
 	}
+}
+
+func TestInstead(t *testing.T) {
+	failed := func(what string, theirs ...string) error {
+		return &upstream.DialError{Stage: upstream.Keyed, Err: &ssh.AlgorithmNegotiationError{What: what, RequestedAlgorithms: theirs}}
+	}
+	h := resolve(t, t.TempDir(), []string{"KexAlgorithms curve25519-sha256,diffie-hellman-group18-sha512", "Ciphers aes256-ctr"})
+	for want, err := range map[string]error{
+		"diffie-hellman-group18-sha512 for key exchange":    failed("key exchange", "x", "diffie-hellman-group18-sha512"),
+		"zlib@openssh.com for server to client compression": failed("server to client compression", "zlib@openssh.com"),
+		"umac-64@openssh.com for client to server MAC":      failed("client to server MAC", "umac-64@openssh.com"),
+	} {
+		require.Equal(t, want, stocklink.Instead(h, err))
+	}
+	require.Empty(t, stocklink.Instead(h, failed("server to client cipher", "aes128-ctr")), "ssh would not offer it either")
+	require.Empty(t, stocklink.Instead(h, failed("weather", "rain")))
+	require.Empty(t, stocklink.Instead(h, errors.New("something else")))
+	elsewhere := failed("client to server MAC", "umac-64@openssh.com").(*upstream.DialError)
+	elsewhere.Stage = upstream.Reached // at a jump host
+	require.Empty(t, stocklink.Instead(h, elsewhere))
+	h = resolve(t, t.TempDir(), nil, "-oTransport=native")
+	require.Empty(t, stocklink.Instead(h, failed("client to server MAC", "umac-64@openssh.com")))
 }
 
 // securityKey is a public key on a security key (PROTOCOL.u2f).

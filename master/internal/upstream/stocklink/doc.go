@@ -30,7 +30,7 @@
 // socket away and makes it end with our two connections, however we end. The
 // keyboard's signals are not for it: it outlives a command in the background.
 //
-// What ssh writes to its standard error is passed on line by line; the last line
+// What ssh writes to its standard error is logged line by line; the last line
 // before its end is the reason of the link's end. With -v it also tells what was
 // negotiated, which is kept for Info.
 //

@@ -29,7 +29,7 @@ func TestEnds(t *testing.T) {
 			s := startSSHD(t)
 			noLeaks(t)
 			var shown screen
-			l := start(t, stocklink.Options{Host: s.host(t), Stderr: &shown})
+			l := start(t, stocklink.Options{Host: s.host(t), Log: shown.log()})
 			ch, reqs, err := l.OpenChannel(within(t), "session", nil)
 			require.NoError(t, err)
 			ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ C string }{"sleep 60"}))
@@ -59,7 +59,7 @@ func starting(t *testing.T, ctx context.Context, h *hostconfig.Host) (shown stri
 	t.Helper()
 	noLeaks(t)
 	var seen screen
-	_, err = stocklink.Start(ctx, stocklink.Options{Host: h, Env: environment(t), Stderr: &seen})
+	_, err = stocklink.Start(ctx, stocklink.Options{Host: h, Env: environment(t), Log: seen.log()})
 	require.Error(t, err)
 	return seen.String(), err
 }
@@ -90,7 +90,7 @@ func TestUnknownHostKey(t *testing.T) {
 	requireStage(t, err, upstream.Verified)
 	require.Contains(t, shown, "host key is known")
 	require.NotContains(t, shown, "debug1")
-	require.NotContains(t, shown, "\r")
+	require.NotContains(t, shown, `\r`)
 }
 
 func TestQuietFailure(t *testing.T) {
@@ -137,7 +137,7 @@ func TestChangedHostKey(t *testing.T) {
 	known := s.newKey(t, "another")
 	s.write(t, "known_hosts", "[127.0.0.1]:"+itoa(s.port)+" "+known)
 	var shown screen
-	l := start(t, stocklink.Options{Host: h, Stderr: &shown})
+	l := start(t, stocklink.Options{Host: h, Log: shown.log()})
 	require.True(t, l.Unsafe())
 	require.Contains(t, shown.String(), "REMOTE HOST IDENTIFICATION HAS CHANGED")
 }

@@ -2,7 +2,6 @@ package stocklink
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 
 	"golang.org/x/crypto/ssh"
@@ -14,13 +13,12 @@ import (
 type Options struct {
 	Host *hostconfig.Host
 
-	Env []string     // of ssh; nil is empty
-	Dir string       // folder of ssh, from which relative names are seen; "" is the process's own
-	Log *slog.Logger // nil discards
+	Env []string // of ssh; nil is empty
+	Dir string   // folder of ssh, from which relative names are seen; "" is the process's own
 
-	// Stderr gets what ssh says, line by line and without control characters, by
-	// one goroutine at a time. nil logs it.
-	Stderr io.Writer
+	// Log gets what ssh says, too, line by line and without control characters.
+	// nil discards.
+	Log *slog.Logger
 
 	// Channels holds a handler for "forwarded-tcpip" and for
 	// "forwarded-streamlocal@openssh.com". Each call has a goroutine of its own
@@ -36,16 +34,5 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Stderr == nil {
-		o.Stderr = logWriter{o.Log}
-	}
 	return o, nil
-}
-
-// A logWriter logs each line written to it.
-type logWriter struct{ log *slog.Logger }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.log.Info(clean(string(p[:max(0, len(p)-1)])))
-	return len(p), nil
 }

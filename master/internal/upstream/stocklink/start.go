@@ -43,9 +43,7 @@ func Start(ctx context.Context, o Options) (*Link, error) {
 	if !ok {
 		return nil, unable(o, errNoSSH)
 	}
-	known := &facts{}
-	w := &words{out: o.Stderr, log: o.Log, verbose: o.Host.LogLevel != "INFO", facts: known}
-	p, err := startProcess(argv, o.Env, o.Dir, w)
+	p, err := startProcess(argv, o.Env, o.Dir, newWords(o.Host, o.Log))
 	if err != nil {
 		return nil, unable(o, err)
 	}

@@ -2,12 +2,16 @@ package stocklink
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
+
+	"sshmaster/master/internal/hostconfig"
 )
 
 const (
@@ -19,11 +23,12 @@ const (
 	holdBack = 300 * time.Millisecond
 )
 
-// words are what ssh says on standard error.
+// words are what ssh says on standard error. It has chosen by its LogLevel what
+// to say, so that all of it is shown, but for what we made it say.
 type words struct {
-	out     io.Writer
 	log     *slog.Logger
-	verbose bool // show what ssh says at LogLevel VERBOSE
+	level   slog.Level // of what is shown
+	verbose bool       // show what ssh says at LogLevel VERBOSE, too
 	facts   *facts
 
 	mu    sync.Mutex
@@ -47,18 +52,32 @@ func (w *words) listen(r io.Reader) {
 	}
 }
 
+// newWords are those of an ssh that connects to h.
+func newWords(h *hostconfig.Host, log *slog.Logger) *words {
+	w := &words{log: log, level: slog.LevelWarn, verbose: h.LogLevel != "INFO", facts: &facts{}}
+	switch h.LogLevel {
+	case "QUIET", "FATAL", "ERROR":
+		w.level = slog.LevelError // nothing less is said
+	}
+	return w
+}
+
 // hear takes one line.
 func (w *words) hear(line string) {
 	w.facts.hear(line)
 	switch {
-	case strings.HasPrefix(line, "debug"):
-		w.log.Debug(line)
+	case debugging.MatchString(line):
+		w.log.Debug("ssh: " + line[len("debug1: "):])
+	case strings.HasPrefix(line, "mux_"): // of a forward that we tell of ourselves
+		w.log.Debug("ssh: " + line)
 	case !w.verbose && chatter(line):
-		w.log.Info(line)
+		w.log.Info("ssh: " + line)
 	default:
 		w.hold(line)
 	}
 }
+
+var debugging = regexp.MustCompile(`^debug[123]: `)
 
 // chatter are the lines that ssh says at LogLevel VERBOSE, which carry no mark:
 // we ask for them with the debugging ones.
@@ -105,7 +124,7 @@ func (w *words) show() {
 
 func (w *words) write(line string) {
 	if !w.muted {
-		_, _ = io.WriteString(w.out, line+"\n")
+		w.log.Log(context.Background(), w.level, line)
 	}
 }
 
