@@ -1,6 +1,7 @@
 package master
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -9,19 +10,35 @@ import (
 
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/upstream"
+	"sshmaster/master/internal/upstream/stocklink"
 )
+
+// infoTime is how long another program may take to describe its connection.
+const infoTime = 2 * time.Second
 
 // info gives the texts of -O conninfo, -O channels, ~I and ~#: what OpenSSH's
 // master says, of this one.
 func (m *Master) info(name string) (text string, ok bool) {
 	switch name {
 	case "connection":
-		return connectionText(m.link.Info()), true
+		return m.connection(), true
 	case "channels":
 		return m.server.Channels(), true
 	default:
 		return "", false
 	}
+}
+
+// connection describes the link: in our words, or in those of the stock ssh that
+// made it.
+func (m *Master) connection() string {
+	stock, ok := m.link.(*stocklink.Link)
+	if !ok {
+		return connectionText(m.link.Info())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), infoTime)
+	defer cancel()
+	return stock.Describe(ctx)
 }
 
 // carried lists the forwarded connections for -O channels, with the numbers

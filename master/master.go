@@ -32,7 +32,7 @@ type Master struct {
 	host *Host
 	log  *slog.Logger
 
-	link     *upstream.Link
+	link     link
 	listener *control.Listener
 	server   *control.Server
 	forwards *forward.Registry
@@ -73,42 +73,31 @@ func New(opts Options) (*Master, error) {
 // so that nobody authenticates for a master that cannot listen. On an error
 // nothing is left behind. Its errors are one line for a person.
 func (m *Master) Start(ctx context.Context) error {
-	if err := m.judge(); err != nil {
+	why, err := m.transport(ctx)
+	if err != nil {
+		return err
+	}
+	byStock := why != ""
+	if err := m.judge(byStock); err != nil {
 		return err
 	}
 	if err := control.Check(m.opts.Control, m.opts.Dir); err != nil {
 		return err
 	}
-	link, err := m.opts.Links.Dial(ctx, upstream.Options{
-		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
-		Log: m.log, Prompter: m.opts.Prompter, Stderr: m.opts.Stderr,
-		Version: m.opts.Version, Channels: m.incoming(), Busy: m.idle.begin,
-	})
-	if err != nil {
+	if m.link, err = m.connect(ctx, byStock); err != nil {
 		return err
 	}
-	m.link = link
 	err = m.openForwards(ctx)
 	if err == nil {
 		err = m.listen()
 	}
 	if err != nil {
 		m.forwards.Close()
-		link.Close()
+		m.link.Close()
 		return err
 	}
 	m.started = true
 	return nil
-}
-
-// judge refuses options that cannot be honoured and names those that are
-// passed over.
-func (m *Master) judge() error {
-	warnings, err := m.host.Check()
-	for _, w := range append(m.host.Warnings, warnings...) {
-		m.log.Warn(w)
-	}
-	return err
 }
 
 // listen binds the socket and admits slaves.
