@@ -116,14 +116,14 @@ func (anyKey) Type() string { return "" }
 
 // readSome reads a file of reasonable size; nil is no such file.
 func readSome(name string) []byte {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil // to open a FIFO would be to wait
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {
 		return nil
