@@ -14,8 +14,10 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +117,7 @@ func (s *sshd) serve(program string, nc *net.TCPConn) {
 	}
 	cmd := exec.Command(program, "-i", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = socket, socket, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
 	_, _ = socket.Close(), log.Close()
 	if err != nil {
@@ -124,14 +127,18 @@ func (s *sshd) serve(program string, nc *net.TCPConn) {
 	s.served = append(s.served, cmd)
 	s.mu.Unlock()
 	_ = cmd.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.served = slices.DeleteFunc(s.served, func(c *exec.Cmd) bool { return c == cmd })
 }
 
-// cut kills every sshd, as if the host had gone.
+// cut kills every sshd, as if the host had gone. An ordinary user's has a child
+// that holds the connection too, in the same process group.
 func (s *sshd) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, cmd := range s.served {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
 }
 
