@@ -5,8 +5,8 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 BIN     := bin/ssh-master
-# How many inputs each fuzz target gets (20000x), or for how long (10s).
-FUZZTIME ?= 20000x
+# How many inputs each fuzz target gets (10000x), or for how long (10s).
+FUZZTIME ?= 10000x
 
 # One set of flags for all, so that what one target has compiled serves the next. Only the race detector needs cgo.
 export GOFLAGS ?= -buildvcs=false -trimpath
