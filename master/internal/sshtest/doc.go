@@ -38,5 +38,6 @@
 // Close ends every connection, waits for every handler, and leaves neither goroutine nor descriptor. Handlers that wait
 // for something else than their channel must select on Session.Done.
 //
-// A Relay stands between a client and a server and is a network that can be frozen, delayed, narrowed and cut.
+// A Relay stands between a client and a server and is a network that can be frozen, delayed, narrowed and cut. Package
+// relay runs one alone, as serve does a server.
 package sshtest

@@ -3,6 +3,7 @@ package sshtest
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -17,23 +18,30 @@ const patience = 20 * time.Second
 // Log is the record of what clients did, in the order in which the server noticed it. It may be read at any time and by
 // several goroutines.
 type Log struct {
-	off bool // nothing is kept; fixed at start
+	off bool      // nothing is kept; fixed at start
+	to  io.Writer // where each event is written, or nil; fixed at start
 
 	mu      sync.Mutex
 	events  []Event
 	changed chan struct{} // closed and replaced at every event
 }
 
-func newLog(off bool) *Log {
-	return &Log{off: off, changed: make(chan struct{})}
+func newLog(off bool, to io.Writer) *Log {
+	return &Log{off: off, to: to, changed: make(chan struct{})}
 }
 
 func (l *Log) add(e Event) {
-	if l.off {
+	if l.off && l.to == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.to != nil {
+		_, _ = fmt.Fprintf(l.to, "%d.%d %s\n", e.Conn, e.Channel, e)
+	}
+	if l.off {
+		return
+	}
 	l.events = append(l.events, e)
 	close(l.changed)
 	l.changed = make(chan struct{})

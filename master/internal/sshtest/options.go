@@ -3,6 +3,7 @@ package sshtest
 import (
 	"bytes"
 	"errors"
+	"io"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -16,6 +17,7 @@ type settings struct {
 	configure   []func(*ssh.ServerConfig)
 	maxSessions int
 	noLog       bool
+	logTo       io.Writer
 }
 
 // Handle sets what runs for each session; without it, Commands.
@@ -72,6 +74,11 @@ func SecondFactor(prompt string, good func(code string) bool) Option {
 // NoLog keeps no record, for servers that run long or hold thousands of sessions.
 func NoLog() Option {
 	return func(s *settings) { s.noLog = true }
+}
+
+// LogTo writes each event to w as it happens, on a line of its own: "CONNECTION.CHANNEL WORDS".
+func LogTo(w io.Writer) Option {
+	return func(s *settings) { s.logTo = w }
 }
 
 // serverConfig is what every connection starts from.

@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -27,14 +28,23 @@ type Relay struct {
 // NewRelay starts a relay to the address target for as long as the test runs.
 func NewRelay(t testing.TB, target string) *Relay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r, err := StartRelay(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{listener: l, target: target, done: make(chan struct{}), pairs: map[*pair]struct{}{}}
-	r.wg.Go(r.accept)
 	t.Cleanup(r.Close)
 	return r
+}
+
+// StartRelay starts a relay outside of a test. The caller closes it.
+func StartRelay(target string) (*Relay, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("sshtest: %w", err)
+	}
+	r := &Relay{listener: l, target: target, done: make(chan struct{}), pairs: map[*pair]struct{}{}}
+	r.wg.Go(r.accept)
+	return r, nil
 }
 
 // Addr returns the address to dial in place of the target's.

@@ -86,7 +86,7 @@ func newServer(opts []Option) (*Server, error) {
 	for _, opt := range opts {
 		opt(&s.options)
 	}
-	s.log = newLog(s.options.noLog)
+	s.log = newLog(s.options.noLog, s.options.logTo)
 	var err error
 	if s.host, err = newKey("throw-away host key"); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // Serve runs the SSH server of package sshtest alone, for tests and measurements that run real programs against it.
 //
-//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N] [-version TEXT] [-codes LIST]
+//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N] [-version TEXT] [-codes LIST] [-log FILE]
 //
 // It writes client_key, known_hosts and ssh_config into FOLDER, so that "ssh -F FOLDER/ssh_config demo" is enough to reach
 // it, prints "listening ADDRESS" when it is ready, and ends at the end of its standard input or with INT, TERM or HUP.
@@ -9,6 +9,8 @@
 // run in the folder HOME. With -idle every session is a cat that takes as little memory as can be.
 //
 // With -codes a login takes a second factor after the key: one of the listed codes, each of which is good once.
+//
+// With -log it writes what clients do into FILE, as it happens: "CONNECTION.CHANNEL WORDS", a line for each event.
 package main
 
 import (
@@ -47,6 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	maxSessions := flags.Int("max-sessions", 0, "sessions on one connection; 0: no limit")
 	codes := flags.String("codes", "", "`list` of one-time codes, separated by commas, one of which every login must give")
 	version := flags.String("version", "SSH-2.0-sshtest", "identification")
+	log := flags.String("log", "", "`file` for what clients do")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,6 +65,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	if *codes != "" {
 		opts = append(opts, sshtest.SecondFactor("One-time code: ", once(strings.Split(*codes, ","))))
+	}
+	if *log != "" {
+		file, err := os.OpenFile(*log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		opts = append(opts, sshtest.LogTo(file))
 	}
 	srv, err := sshtest.Start(*listen, opts...)
 	if err != nil {

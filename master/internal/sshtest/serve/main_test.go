@@ -91,6 +91,23 @@ func TestCodesAreGoodOnce(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+func TestLog(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	address, stdin, ended := start(t, t.Context(), "-dir", dir, "-log", log)
+	nc, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	nc.Close()
+	stdin.Close()
+	require.NoError(t, <-ended)
+	words, err := os.ReadFile(log)
+	require.NoError(t, err)
+	require.Equal(t, "1.0 connect\n1.0 disconnect\n", string(words))
+	_, stdin, ended = start(t, t.Context(), "-dir", dir, "-log", log)
+	stdin.Close()
+	require.NoError(t, <-ended)
+}
+
 func TestEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _, ended := start(t, ctx, "-dir", t.TempDir())
@@ -99,7 +116,7 @@ func TestEndsWithContext(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"-dir", "x", "y"}, {"-dir", "/nonexistent"}, {"-dir", t.TempDir(), "-listen", "nonsense"}} {
+	for _, args := range [][]string{nil, {"-dir", "x", "y"}, {"-dir", "/nonexistent"}, {"-dir", t.TempDir(), "-listen", "nonsense"}, {"-dir", t.TempDir(), "-log", "/nonexistent/log"}} {
 		require.Error(t, run(t.Context(), args, strings.NewReader(""), io.Discard))
 	}
 	require.True(t, errors.Is(run(t.Context(), []string{"-h"}, nil, io.Discard), flag.ErrHelp))
