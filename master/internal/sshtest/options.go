@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -18,6 +19,7 @@ type settings struct {
 	maxSessions int
 	noLog       bool
 	logTo       io.Writer
+	startWithin time.Duration
 }
 
 // Handle sets what runs for each session; without it, Commands.
@@ -34,6 +36,11 @@ func Answer(answer func(*Session, *Request) bool) Option {
 // MaxSessions refuses a connection's further sessions, in sshd's words, while n are open on it.
 func MaxSessions(n int) Option {
 	return func(s *settings) { s.maxSessions = n }
+}
+
+// StartWithin closes a session on which nothing was started for so long, as servers do that tidy up.
+func StartWithin(d time.Duration) Option {
+	return func(s *settings) { s.startWithin = d }
 }
 
 // Configure changes the server's x/crypto configuration: other means of authentication, a banner, algorithms, further host

@@ -200,6 +200,19 @@ func TestMaxSessions(t *testing.T) {
 	}
 }
 
+func TestStartWithin(t *testing.T) {
+	srv := sshtest.NewServer(t, sshtest.StartWithin(20*time.Millisecond))
+	c := client(t, srv)
+	started := session(t, c)
+	in, err := started.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, started.Start("cat"))
+	session(t, c)
+	require.Equal(t, 2, srv.Log().Await(t, "close").Channel)
+	require.NoError(t, in.Close())
+	require.NoError(t, started.Wait())
+}
+
 func TestServerSpeaksFirst(t *testing.T) {
 	got := make(chan bool, 1)
 	srv := sshtest.NewServer(t, sshtest.Handle(func(s *sshtest.Session) {

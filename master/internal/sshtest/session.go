@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -48,8 +49,21 @@ func (c *Conn) session(wish ssh.NewChannel, number int) {
 	s.answers = answers{done: s.closed, wg: &c.wg}
 	s.more = sync.NewCond(&s.mu)
 	c.wg.Go(func() { s.receive(reqs) })
+	if d := c.server.options.startWithin; d > 0 {
+		defer time.AfterFunc(d, s.closeUnstarted).Stop()
+	}
 	c.server.options.handler(s)
 	s.Close()
+}
+
+// closeUnstarted ends the session, unless something was started on it.
+func (s *Session) closeUnstarted() {
+	s.mu.Lock()
+	started := s.starts != nil
+	s.mu.Unlock()
+	if !started {
+		s.Close()
+	}
 }
 
 // receive takes the channel's requests until it ends. Nothing here blocks.

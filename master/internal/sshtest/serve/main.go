@@ -1,6 +1,7 @@
 // Serve runs the SSH server of package sshtest alone, for tests and measurements that run real programs against it.
 //
-//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N] [-version TEXT] [-codes LIST] [-log FILE]
+//	serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle] [-max-sessions N]
+//	      [-start-within DURATION] [-version TEXT] [-codes LIST] [-log FILE]
 //
 // It writes client_key, known_hosts and ssh_config into FOLDER, so that "ssh -F FOLDER/ssh_config demo" is enough to reach
 // it, prints "listening ADDRESS" when it is ready, and ends at the end of its standard input or with INT, TERM or HUP.
@@ -9,6 +10,8 @@
 // run in the folder HOME. With -idle every session is a cat that takes as little memory as can be.
 //
 // With -codes a login takes a second factor after the key: one of the listed codes, each of which is good once.
+//
+// With -start-within a session is closed on which nothing was started for so long.
 //
 // With -log it writes what clients do into FILE, as it happens: "CONNECTION.CHANNEL WORDS", a line for each event.
 package main
@@ -47,6 +50,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	shell := flags.String("shell", "", "run real commands in the folder `home`")
 	idle := flags.Bool("idle", false, "every session is an idle cat")
 	maxSessions := flags.Int("max-sessions", 0, "sessions on one connection; 0: no limit")
+	startWithin := flags.Duration("start-within", 0, "`time` within which a session must start something; 0: any")
 	codes := flags.String("codes", "", "`list` of one-time codes, separated by commas, one of which every login must give")
 	version := flags.String("version", "SSH-2.0-sshtest", "identification")
 	log := flags.String("log", "", "`file` for what clients do")
@@ -56,7 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	if *dir == "" || flags.NArg() > 0 {
 		return errors.New("usage: serve -dir FOLDER [-listen ADDRESS] [-shell HOME | -idle]")
 	}
-	opts := []sshtest.Option{sshtest.NoLog(), sshtest.MaxSessions(*maxSessions), sshtest.Version(*version)}
+	opts := []sshtest.Option{sshtest.NoLog(), sshtest.MaxSessions(*maxSessions), sshtest.StartWithin(*startWithin), sshtest.Version(*version)}
 	switch {
 	case *idle:
 		opts = append(opts, sshtest.Handle(sshtest.Idle))
