@@ -76,6 +76,14 @@ func (a *Askpass) Prompt(ctx context.Context, q Question) (string, error) {
 	return answer, nil
 }
 
+// Check looks for the program.
+func (a *Askpass) Check() error {
+	if _, err := a.program(); err != nil {
+		return fmt.Errorf("%w: askpass: %w", ErrNoPrompt, err)
+	}
+	return nil
+}
+
 // confirmed reads the output of a program that was asked to confirm: most say
 // nothing and succeed, others say yes or no.
 func confirmed(answer string) string {

@@ -3,6 +3,7 @@ package prompt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 )
@@ -16,6 +17,9 @@ type Options struct {
 
 	// TTY is the terminal's path; "" is /dev/tty, the process's own.
 	TTY string
+
+	// Seat is asked at instead of TTY, if it is not nil.
+	Seat *Seat
 
 	// Log is told at debug level who is asked; nil is silent.
 	Log *slog.Logger
@@ -36,11 +40,15 @@ func New(o Options) Prompter {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	terminal := NewTerminal(o.TTY)
+	if o.Seat != nil {
+		terminal = NewTerminalAt(*o.Seat)
+	}
 	return &chooser{
 		log:      o.Log,
 		rules:    readRules(o.Env),
 		askpass:  NewAskpass(o.Env),
-		terminal: NewTerminal(o.TTY),
+		terminal: terminal,
 	}
 }
 
@@ -91,14 +99,36 @@ func (c *chooser) Prompt(ctx context.Context, q Question) (string, error) {
 	answer, err := c.terminal.Prompt(ctx, q)
 	if errors.Is(err, ErrNoPrompt) && c.rules.allowed {
 		c.log.Debug("asking by the askpass program: " + err.Error())
-		return c.askpass.Prompt(ctx, q)
+		answer, failed := c.askpass.Prompt(ctx, q)
+		return answer, neither(err, failed)
 	}
 	return answer, err
 }
 
+// Check looks for whom [chooser.Prompt] would ask.
+func (c *chooser) Check() error {
+	if c.rules.first {
+		return c.askpass.Check()
+	}
+	err := c.terminal.Check()
+	if err != nil && c.rules.allowed {
+		return neither(err, c.askpass.Check())
+	}
+	return err
+}
+
+// neither is the error of the askpass program, with that of the terminal before
+// it where there is no such program.
+func neither(terminal, askpass error) error {
+	if errors.Is(askpass, ErrNoPrompt) {
+		return fmt.Errorf("%w; %w", terminal, askpass)
+	}
+	return askpass
+}
+
 // Notify shows text by the same rules.
 func (c *chooser) Notify(ctx context.Context, text string) (done func()) {
-	if !c.rules.first && c.terminal.print(text+"\n") == nil {
+	if !c.rules.first && c.terminal.Say(text) == nil {
 		return func() {}
 	}
 	if c.rules.allowed {

@@ -64,6 +64,11 @@ func watchScreen(t *testing.T, master *os.File) *screen {
 	return s
 }
 
+// open opens the near side, as somebody else's terminal is opened.
+func (s *screen) open() (*os.File, error) {
+	return os.OpenFile(s.path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+}
+
 func (s *screen) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,6 +251,12 @@ func TestTerminalLeaksNothing(t *testing.T) {
 		once()
 	}
 	require.Equal(t, descriptors, open(t))
+	settled(t, goroutines)
+}
+
+// settled waits until no more goroutines run than did.
+func settled(t *testing.T, goroutines int) {
+	t.Helper()
 	for end := time.Now().Add(patience); running() > goroutines && time.Now().Before(end); {
 		runtime.Gosched()
 	}

@@ -20,10 +20,19 @@ func getModes(tty *os.File) (modes *unix.Termios, err error) {
 	return modes, err
 }
 
-// setModes sets the terminal's modes and throws away what was typed but not
-// read.
+// setModes sets the terminal's modes at once. It does not wait for output to be
+// shown, which a terminal that was stopped (^S) may never do.
 func setModes(tty *os.File, modes *unix.Termios) (err error) {
-	controlErr := control(tty, func(fd int) { err = unix.IoctlSetTermios(fd, setTermiosFlush, modes) })
+	controlErr := control(tty, func(fd int) { err = unix.IoctlSetTermios(fd, setTermios, modes) })
+	if controlErr != nil {
+		return controlErr
+	}
+	return err
+}
+
+// flushInput throws away what was typed but not read.
+func flushInput(tty *os.File) (err error) {
+	controlErr := control(tty, func(fd int) { err = flush(fd) })
 	if controlErr != nil {
 		return controlErr
 	}

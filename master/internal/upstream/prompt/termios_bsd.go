@@ -4,8 +4,17 @@ package prompt
 
 import "golang.org/x/sys/unix"
 
-// What reads the modes, and what sets them after throwing away pending input.
+// What reads the modes, and what sets them.
 const (
-	getTermios      = unix.TIOCGETA
-	setTermiosFlush = unix.TIOCSETAF
+	getTermios = unix.TIOCGETA
+	setTermios = unix.TIOCSETA
 )
+
+// readQueue is FREAD of <sys/file.h>.
+const readQueue = 1
+
+// flush throws away what was typed but not read.
+func flush(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, readQueue) }
+
+// neverStop makes ^Z and ^Y characters like any other.
+func neverStop(modes *unix.Termios) { modes.Cc[unix.VSUSP], modes.Cc[unix.VDSUSP] = 255, 255 }

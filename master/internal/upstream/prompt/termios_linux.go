@@ -2,8 +2,14 @@ package prompt
 
 import "golang.org/x/sys/unix"
 
-// What reads the modes, and what sets them after throwing away pending input.
+// What reads the modes, and what sets them.
 const (
-	getTermios      = unix.TCGETS
-	setTermiosFlush = unix.TCSETSF
+	getTermios = unix.TCGETS
+	setTermios = unix.TCSETS
 )
+
+// flush throws away what was typed but not read.
+func flush(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
+
+// neverStop makes ^Z a character like any other.
+func neverStop(modes *unix.Termios) { modes.Cc[unix.VSUSP] = 0 }
