@@ -1,6 +1,7 @@
 package hostkeys
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (q *inquiry) ask() error {
 	case yes:
 		return nil
 	case errors.Is(err, prompt.ErrNoPrompt):
-		return q.unknown("nobody can be asked", remedy)
+		return q.nobody(err, remedy)
 	case err != nil && !errors.Is(err, prompt.ErrCancelled):
 		if q.ctx.Err() != nil {
 			return q.ctx.Err()
@@ -70,6 +71,16 @@ func (q *inquiry) ask() error {
 		return e
 	}
 	return q.unknown("the new one was not accepted", "connect again and answer yes if the fingerprint is the host's")
+}
+
+// nobody refuses a key because nobody can be asked, for a reason that the
+// Prompter may have told.
+func (q *inquiry) nobody(err error, remedy string) *Error {
+	var known *prompt.NobodyError
+	if !errors.As(err, &known) {
+		return q.unknown("nobody can be asked", remedy)
+	}
+	return q.unknown("nobody can be asked: "+known.Why, cmp.Or(known.Remedy, remedy))
 }
 
 // confirm asks until the answer is yes, no, or the fingerprint, which may be

@@ -196,7 +196,6 @@ func (a *Auth) lastGasp(ctx context.Context) (ssh.AuthMethod, error) {
 // asking says whether a method that needs a person may be tried, and takes the
 // blame for it if not.
 func (a *Auth) asking(name string) bool {
-	_, nobody := a.c.Prompter.(prompt.Nobody)
 	switch {
 	case a.restricted.Load():
 		a.log.Debug(name + " is not tried: the host's key has changed")
@@ -208,11 +207,13 @@ func (a *Auth) asking(name string) bool {
 		a.blame(blame{rank: rankNobody,
 			cause:  "BatchMode forbids to ask for " + secretOf(name),
 			remedy: "use a key, or BatchMode no"})
-	case nobody:
-		a.log.Debug(name + " is not tried: nobody can be asked")
-		a.blameNobody(secretOf(name))
 	default:
-		return true
+		err := prompt.Check(a.c.Prompter)
+		if err == nil {
+			return true
+		}
+		a.log.Debug(name + " is not tried: " + err.Error())
+		a.blameNobody(secretOf(name), err)
 	}
 	return false
 }

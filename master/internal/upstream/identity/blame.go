@@ -2,12 +2,15 @@ package identity
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/upstream/prompt"
 )
 
 // A blame is one thing that went wrong and what to do about it. Only the one of
@@ -60,11 +63,18 @@ func (a *Auth) warnOfRest(told string) {
 	}
 }
 
-// blameNobody tells that a secret is wanted and nobody can be asked.
-func (a *Auth) blameNobody(secret string) {
-	a.blame(blame{rank: rankNobody,
+// blameNobody tells that a secret is wanted and nobody can be asked, with what
+// the Prompter has to say to that.
+func (a *Auth) blameNobody(secret string, err error) {
+	b := blame{rank: rankNobody,
 		cause:  "nobody can be asked for " + secret,
-		remedy: "use a key, start from a terminal, or set SSH_ASKPASS"})
+		remedy: "use a key, start from a terminal, or set SSH_ASKPASS"}
+	var known *prompt.NobodyError
+	if errors.As(err, &known) {
+		b.cause += ": " + known.Why
+		b.remedy = cmp.Or(known.Remedy, b.remedy)
+	}
+	a.blame(b)
 }
 
 // blameCertificate tells what is wrong with a certificate that the host

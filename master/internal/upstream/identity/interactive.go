@@ -111,7 +111,7 @@ func (i *interactiveAttempt) settle(ctx context.Context, partial bool) {
 	switch {
 	case partial || ctx.Err() != nil || i.a.stop != nil:
 	case errors.Is(i.err, prompt.ErrNoPrompt):
-		i.a.blameNobody(secretOf(methodInteractive))
+		i.a.blameNobody(secretOf(methodInteractive), i.err)
 	case i.err != nil:
 		i.a.blame(blame{rank: rankNobody, cause: i.err.Error(), remedy: "log in with ssh once to see what the host asks"})
 	case i.asked > 0:

@@ -67,7 +67,7 @@ func (p *passwordAttempt) settle(ctx context.Context, partial bool) {
 	switch {
 	case partial || ctx.Err() != nil || p.a.stop != nil:
 	case errors.Is(p.err, prompt.ErrNoPrompt):
-		p.a.blameNobody(secretOf(methodPassword))
+		p.a.blameNobody(secretOf(methodPassword), p.err)
 	case p.err != nil:
 		p.a.blame(blame{rank: rankNobody, cause: "the password could not be asked for: " + p.err.Error(), remedy: "use a key, or a terminal"})
 	case p.asked < p.limit:
