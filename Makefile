@@ -47,6 +47,16 @@ compat-tests: ## real ssh and sshd against the built program and against ssh -M
 		ip unshare dropbear dropbearkey tinysshd tinysshd-makekey
 	$(GO) test -timeout 10m ./compat-tests/...
 
+# Which rows to measure (a regular expression), and a look in two minutes instead of a measurement (QUICK=1).
+ROWS  ?= .
+QUICK ?=
+
+.PHONY: bench
+bench: ## measure beside ssh -M, into compat-tests/BENCHMARKS.md; ROWS=regexp for some, QUICK=1 for a look
+	@.ci/need ssh sshd scp rsync
+	@BENCH_QUICK=$(QUICK) BENCH_WRITE=$(if $(QUICK),,BENCHMARKS.md) \
+		$(GO) test -run '^$$' -bench 'Masters/($(value ROWS))' -benchtime 1x -timeout 0 ./compat-tests/
+
 .PHONY: fuzz
 fuzz: ## give each fuzz target FUZZTIME inputs
 	@.ci/need ssh-keygen

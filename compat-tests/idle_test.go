@@ -28,12 +28,19 @@ const (
 	idleResident = 40 << 20
 )
 
-// newLightMaster starts ssh-master on an in-memory SSH server whose sessions are idle cats, so that the server takes
-// neither the time nor the memory of a thousand real ones. Memory is counted without the race detector.
+// newLightMaster starts ssh-master on a server whose sessions are idle cats, so that the server takes neither the time nor
+// the memory of a thousand real ones.
 func newLightMaster(t testing.TB) *Master {
 	t.Helper()
+	return newServedMaster(t, Ours, "-idle")
+}
+
+// newServedMaster starts a master on an in-memory SSH server, with options of that. It never has the race detector.
+func newServedMaster(t testing.TB, kind Kind, options ...string) *Master {
+	t.Helper()
 	dir := shortDir(t)
-	cmd := exec.Command(serveBinary.get(t, "serve", "sshmaster/master/internal/sshtest/serve"), "-idle", "-dir", dir)
+	serve := serveBinary.get(t, "serve", "sshmaster/master/internal/sshtest/serve")
+	cmd := exec.Command(serve, append([]string{"-dir", dir}, options...)...)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	stdin, err := cmd.StdinPipe()
@@ -49,8 +56,11 @@ func newLightMaster(t testing.TB) *Master {
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(filepath.Join(dir, "client_key"), filepath.Join(dir, "id")))
 	m := &Master{
-		Kind: Ours, Dir: dir, Server: s, Control: filepath.Join(dir, "ctl"), LogFile: filepath.Join(dir, "master.log"),
-		setup: Setup{KeepOpen: true}, binary: []string{plainSSHMaster(t)},
+		Kind: kind, Dir: dir, Server: s, Control: filepath.Join(dir, "ctl"), LogFile: filepath.Join(dir, "master.log"),
+		setup: Setup{KeepOpen: true}, binary: kind.program(t),
+	}
+	if kind == Ours {
+		m.binary = []string{plainSSHMaster(t)}
 	}
 	s.writeClientConfig(t, m.Control, nil)
 	m.Start(t)

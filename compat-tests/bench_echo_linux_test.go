@@ -1,0 +1,101 @@
+package compat
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sshmaster/muxproto"
+)
+
+// echoContests type beside a bulk stream over the narrow link, and wait for each echo before the next keystroke.
+func echoContests() []contest {
+	return []contest{
+		echoRow("echo-upload", "a keystroke's echo beside an upload: 5 MB/s, 100 ms round trip, a queue of 256 kB",
+			goal{due: 0.5, aim: 0.45}, func(b *testing.B, m *Master) *muxproto.Session {
+				r, w := blockingPipe(b)
+				f := null(b)
+				s := lightStart(b, m, muxproto.NewSession{Command: "cat >/dev/null"}, r, f, f)
+				require.NoError(b, r.Close())
+				go func() {
+					for block := make([]byte, 64<<10); ; {
+						if _, err := w.Write(block); err != nil {
+							return // the master let go of the other end
+						}
+					}
+				}()
+				return s
+			}),
+		echoRow("echo-download", "the same beside a download", goal{}, func(b *testing.B, m *Master) *muxproto.Session {
+			f := null(b)
+			return lightStart(b, m, muxproto.NewSession{Command: "exec cat /dev/zero"}, f, f, f)
+		}),
+	}
+}
+
+// fill is how long the bulk stream has the link to itself, until every queue is as full as it gets.
+const fill = 1500 * time.Millisecond
+
+func echoRow(name, what string, g goal, bulk func(b *testing.B, m *Master) *muxproto.Session) contest {
+	g.metric, g.unit = "echo", "ms"
+	return contest{
+		name: name, what: what, goals: []goal{g}, rounds: benchRounds,
+		prepare: func(b *testing.B, kind Kind) func() reading {
+			m := delayed(b, kind, narrow)
+			return func() reading {
+				typist := openTypist(b, m)
+				typist.key(b)
+				defer typist.leave(b)
+				stream := bulk(b, m)
+				time.Sleep(fill)
+				var echoes []float64
+				for range choose(10, 5) {
+					echoes = append(echoes, milliseconds(typist.key(b)))
+				}
+				require.NoError(b, stream.Close())
+				drain(b, typist)
+				return reading{"echo": median(echoes)}
+			}
+		},
+	}
+}
+
+// drain waits until the link is empty again: until a keystroke takes little more than a round trip.
+func drain(b *testing.B, t *typist) {
+	for deadline := soon(); t.key(b) > 3*narrow.delay; {
+		require.True(b, time.Now().Before(deadline), "the link stays full")
+	}
+}
+
+// typist is a session of cat on a remote pipe that gets single bytes.
+type typist struct {
+	session *muxproto.Session
+	in, out *os.File
+}
+
+func openTypist(b *testing.B, m *Master) *typist {
+	stdin, in := blockingPipe(b)
+	out, stdout := blockingPipe(b)
+	t := &typist{session: lightStart(b, m, muxproto.NewSession{Command: "exec cat"}, stdin, stdout, stdout), in: in, out: out}
+	require.NoError(b, stdin.Close())
+	require.NoError(b, stdout.Close())
+	return t
+}
+
+// key is the time from a keystroke to its echo.
+func (t *typist) key(b *testing.B) time.Duration {
+	began := time.Now()
+	_, err := t.in.WriteString("k")
+	require.NoError(b, err)
+	_, err = t.out.Read(make([]byte, 1))
+	require.NoError(b, err)
+	return time.Since(began)
+}
+
+func (t *typist) leave(b *testing.B) {
+	require.NoError(b, t.in.Close())
+	lightEnd(b, t.session)
+	require.NoError(b, t.out.Close())
+}

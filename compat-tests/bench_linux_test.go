@@ -1,0 +1,128 @@
+package compat
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkMasters is `make bench`: rows of measurements, each of which does the same to both masters in turn and
+// compares them round by round. `-bench Masters/REGEXP` selects rows; BENCH_QUICK=1 takes fewer and smaller rounds;
+// BENCH_WRITE names the file whose table the rows' lines are written to.
+func BenchmarkMasters(b *testing.B) {
+	report := newReport()
+	for _, r := range contests() {
+		b.Run(r.name, func(b *testing.B) {
+			began := time.Now()
+			lines := r.run(b)
+			report.add(b, lines)
+			fmt.Fprintf(os.Stderr, "\n%s: %s (%.0f s)\n", r.name, r.what, time.Since(began).Seconds())
+			for _, l := range lines {
+				fmt.Fprintln(os.Stderr, l.text())
+				b.ReportMetric(l.Ratio, strings.ReplaceAll(l.Metric, " ", "-")+"-ratio")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	report.write(b)
+}
+
+// benchQuick tells whether a look in two minutes is wanted rather than a measurement.
+func benchQuick() bool { return os.Getenv("BENCH_QUICK") != "" }
+
+// choose is a number for a measurement, or a smaller one for a quick look.
+func choose[N int | time.Duration](full, quick N) N {
+	if benchQuick() {
+		return quick
+	}
+	return full
+}
+
+// A contest is one row of the table: one thing that is done to both masters.
+type contest struct {
+	name string
+	what string // for the reader of the table
+
+	// Goals are what it measures, in the order of the table.
+	goals []goal
+
+	// Rounds is how often, beside the first round, which is thrown away.
+	rounds int
+
+	// Prepare makes a master of that kind ready and returns what takes one reading of it.
+	prepare func(b *testing.B, kind Kind) (measure func() reading)
+
+	slow bool // not in a quick look
+}
+
+// A goal is one number that a row measures. Due is what its ratio, ours to stock's, must reach and aim what it is after;
+// zero for none.
+type goal struct {
+	metric string
+	unit   string
+	due    float64
+	aim    float64
+	more   bool // a higher ratio is the better one
+	own    bool // due and aim are of our own value, not of the ratio
+}
+
+// A reading is one measurement: a value for each metric.
+type reading map[string]float64
+
+// run takes the readings of all rounds, both masters in random order in each, and returns a line for each metric.
+func (r contest) run(b *testing.B) []line {
+	if r.slow && benchQuick() {
+		b.Skip("not in two minutes")
+	}
+	rounds := choose(r.rounds, min(r.rounds, 3))
+	measure := map[Kind]func() reading{}
+	for _, kind := range []Kind{Stock, Ours} {
+		measure[kind] = r.prepare(b, kind)
+	}
+	var readings []map[Kind]reading
+	for range rounds + 1 {
+		order := []Kind{Stock, Ours}
+		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		both := map[Kind]reading{}
+		for _, kind := range order {
+			both[kind] = measure[kind]()
+		}
+		readings = append(readings, both)
+	}
+	return r.lines(readings[1:])
+}
+
+func (r contest) lines(readings []map[Kind]reading) []line {
+	var lines []line
+	for _, g := range r.goals {
+		var stock, ours, ratios []float64
+		for _, both := range readings {
+			s, o := both[Stock][g.metric], both[Ours][g.metric]
+			stock, ours, ratios = append(stock, s), append(ours, o), append(ratios, o/s)
+		}
+		slices.Sort(ratios)
+		lines = append(lines, line{
+			goal: g, Row: r.name, What: r.what, Metric: g.metric, Rounds: len(ratios),
+			Stock: median(stock), Ours: median(ours), Ratio: median(ratios),
+			Low: quantile(ratios, 0.25), High: quantile(ratios, 0.75),
+		})
+	}
+	return lines
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// quantile of values in order.
+func quantile(sorted []float64, q float64) float64 {
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
