@@ -28,8 +28,8 @@ type CrowdOptions struct {
 
 	// Asking is called with true when a question is put to somebody, and with
 	// false when it is not any more: time that runs out stands still between
-	// the two. Calls do not overlap, and hold nothing up that Asking might
-	// wait for but the question itself. Nil is nobody who wants to know.
+	// the two. Calls alternate and do not overlap; the question waits for
+	// them, so they do not block. Nil is nobody who wants to know.
 	Asking func(open bool)
 
 	// Log is told at debug level who is asked; nil is silent.
