@@ -165,7 +165,7 @@ func (d *desk) shell(t *testing.T, name string, args ...string) {
 	d.waitFor("ready> ", 1)
 }
 
-var shells = map[string][]string{"bash": {"--norc", "--noprofile", "-i"}, "dash": {"-i"}}
+var shells = map[string][]string{"bash": {"--norc", "--noprofile", "-i"}, "dash": {"-i"}, "zsh": {"-f", "-i"}}
 
 // Every key after the answer is the session's, and the terminal comes back as
 // it was.

@@ -1,7 +1,9 @@
 package guest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,8 +12,11 @@ import (
 	"sshmaster/master/internal/upstream/prompt"
 )
 
-// errNone is for a slave whose files are no terminals, and that has none.
-var errNone = &prompt.NobodyError{Why: "this ssh has no terminal to ask on"}
+// Why a slave has no terminal to be asked on.
+var (
+	errNone      = &prompt.NobodyError{Why: "this ssh has no terminal to ask on"}
+	errForbidden = &prompt.NobodyError{Why: "this ssh runs on another user's terminal"} // su, sudo
+)
 
 // openTerminal opens the terminal on which the slave is asked, if it may be
 // used now.
@@ -45,7 +50,10 @@ func (g *Guest) anyTerminal() (*os.File, error) {
 		return tty, nil
 	}
 	g.c.Log.Debug("the slave has no terminal that can be used", "passed", failed, "controlling", err)
-	if failed != nil {
+	switch {
+	case errors.Is(failed, fs.ErrPermission):
+		return nil, errForbidden
+	case failed != nil:
 		return nil, fmt.Errorf("%w: %w", prompt.ErrNoPrompt, failed)
 	}
 	return nil, errNone
