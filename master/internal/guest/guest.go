@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -53,7 +54,7 @@ type Guest struct {
 }
 
 // errLeft is the fate of a question to a guest that does not wait any more.
-var errLeft = &prompt.NobodyError{Why: "the one who was asked has left"}
+var errLeft = &prompt.NobodyError{Why: "the one who was asked has left", Shown: true}
 
 // New returns the guest. It costs next to nothing as long as nobody is asked.
 func New(c Config) *Guest {
@@ -171,20 +172,13 @@ func (g *Guest) explain(err error) error {
 	switch {
 	case !errors.Is(err, prompt.ErrNoPrompt) || err == errLeft:
 		return err
-	case errors.As(err, &known) && known.Remedy == "":
-		return g.nobody(known.Why)
-	case errors.As(err, &known):
-		return known
+	case !errors.As(err, &known):
+		g.c.Log.Debug("the slave cannot be asked", "reason", err)
+		known = &prompt.NobodyError{Why: "the terminal of this ssh cannot be used"}
 	}
-	g.c.Log.Debug("the slave cannot be asked", "reason", err)
-	return g.nobody("the terminal of this ssh cannot be used")
-}
-
-// nobody is the error for a slave that cannot be asked.
-func (g *Guest) nobody(why string) error {
-	remedy := "run ssh in a terminal once"
-	if host := plain(g.c.Host); host != "" {
-		remedy = "run ssh " + host + " in a terminal once"
+	e := *known
+	if e.Remedy == "" {
+		e.Remedy = "run " + strings.Join(strings.Fields("ssh "+plain(g.c.Host)), " ") + " in a terminal once"
 	}
-	return &prompt.NobodyError{Why: why, Remedy: remedy}
+	return &e
 }

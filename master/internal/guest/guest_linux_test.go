@@ -94,18 +94,6 @@ func TestEndsOfAQuestion(t *testing.T) {
 	}
 }
 
-// ^Z would leave the shell a terminal without an echo, and a question on it.
-func TestStopKeyDoesNotStop(t *testing.T) {
-	d := newDesk(t)
-	slave := d.start(t, sleeper())
-	g := newGuest(t, guest.Config{Files: d.files(), PID: slave.Pid})
-	replies := ask(t.Context(), g, code)
-	d.waitFor(code.Text, 1)
-	d.enter("12\x1a34\n")
-	require.Equal(t, reply{answer: "12\x1a34"}, get(t, replies))
-	require.Equal(t, d.before, d.modes())
-}
-
 // A shell that has its terminal back keeps the modes that it has set, and gets
 // every key.
 func TestTerminalTakenByAnother(t *testing.T) {

@@ -207,6 +207,28 @@ func TestRealSlaveInterrupted(t *testing.T) {
 	}
 }
 
+// ^Z gives the terminal to the shell and takes the question away, which the
+// slave hears when it goes on.
+func TestRealSlaveStopped(t *testing.T) {
+	for name, args := range shells {
+		t.Run(name, func(t *testing.T) {
+			h, d := newHall(t), newDesk(t)
+			d.shell(t, name, args...)
+			d.enter(h.command("true") + "\n")
+			d.waitFor(code.Text, 1)
+			d.waitQuiet()
+			d.enter("half\x1a")
+			require.ErrorContains(t, get(t, h.asked).err, "stopped")
+			d.waitFor("ready> ", 2)
+			d.enter("fg\n")
+			d.waitFor("session request failed: this ssh was stopped", 1)
+			d.waitFor("ready> ", 3)
+			d.sane()
+			require.NotContains(t, d.text(), "half")
+		})
+	}
+}
+
 // Input from elsewhere and errors to a file leave the controlling terminal.
 func TestRealSlaveWithoutPassedTerminal(t *testing.T) {
 	h, d := newHall(t), newDesk(t)

@@ -24,6 +24,7 @@ func Check(p Prompter) error {
 type NobodyError struct {
 	Why    string // as in "this ssh has no terminal to ask on"
 	Remedy string // as in "run ssh host in a terminal once"; "" is none
+	Shown  bool   // the question was shown, and taken away before there was an answer
 }
 
 // Error returns the reason and the remedy.

@@ -59,7 +59,7 @@ type Crowd struct {
 }
 
 // errLeft is why a question was not answered by a member that left.
-var errLeft = &NobodyError{Why: "the one who was asked has left"}
+var errLeft = &NobodyError{Why: "the one who was asked has left", Shown: true}
 
 // NewCrowd returns a crowd without members.
 func NewCrowd(o CrowdOptions) *Crowd {

@@ -112,9 +112,6 @@ func (d *dialogue) hide() error {
 	} else {
 		modes.Lflag &^= unix.ECHO | unix.ECHONL
 	}
-	if d.seat != nil {
-		neverStop(&modes)
-	}
 	if err := setModes(d.tty, &modes); err != nil {
 		return err
 	}
@@ -187,13 +184,24 @@ func (d *dialogue) looks() (look <-chan time.Time, stop func()) {
 func (d *dialogue) present() error {
 	if d.seat.Present != nil {
 		if err := d.seat.Present(); err != nil {
-			return err
+			return takenAway(err)
 		}
 	}
 	if !d.mine() {
 		return errTaken
 	}
 	return nil
+}
+
+// takenAway is why a question that was shown cannot be answered any more.
+func takenAway(err error) error {
+	away := &NobodyError{Why: err.Error()}
+	var known *NobodyError
+	if errors.As(err, &known) {
+		*away = *known
+	}
+	away.Shown = true
+	return away
 }
 
 // readLine reads up to the end of a line.

@@ -99,12 +99,21 @@ func (m *member) closed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open = nil
-	if err == errLeft || !errors.Is(err, ErrNoPrompt) {
+	if shown(err) {
 		c.asked++
 	}
 	if m != c.last && errors.Is(err, ErrCancelled) {
 		m.declined = true
 	}
+}
+
+// shown says whether somebody saw the question that ended with err.
+func shown(err error) bool {
+	var known *NobodyError
+	if errors.As(err, &known) {
+		return known.Shown
+	}
+	return !errors.Is(err, ErrNoPrompt)
 }
 
 // tellElsewhere tells the member, who has not been asked, that another is being

@@ -25,7 +25,7 @@ const lookAgain = 250 * time.Millisecond
 
 // errTaken is the fate of a question on a terminal whose modes somebody else
 // has set meanwhile.
-var errTaken = &NobodyError{Why: "another program has taken the terminal"}
+var errTaken = &NobodyError{Why: "another program has taken the terminal", Shown: true}
 
 // open opens the terminal and refuses one whose reading cannot be ended.
 func (s *Seat) open() (*os.File, error) {

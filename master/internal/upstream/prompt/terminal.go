@@ -24,9 +24,9 @@ import (
 // handler does not die of a signal that came while it asked.
 //
 // At a [Seat] the keys raise their signals elsewhere. Whoever waits there ends
-// the context when its process is gone, and cannot be stopped by ^Z while it is
-// asked: its shell would get a terminal without an echo. The modes are set back
-// unless the shell has done so already.
+// the context when its process is gone, and the seat says when it was stopped.
+// The modes are set back unless the shell has done so already; only the echo and
+// line editing differ meanwhile, which shells look after.
 type Terminal struct {
 	seat Seat
 	own  bool // the process's own terminal, or one that is treated like it

@@ -15,6 +15,3 @@ const readQueue = 1
 
 // flush throws away what was typed but not read.
 func flush(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, readQueue) }
-
-// neverStop makes ^Z and ^Y characters like any other.
-func neverStop(modes *unix.Termios) { modes.Cc[unix.VSUSP], modes.Cc[unix.VDSUSP] = 255, 255 }

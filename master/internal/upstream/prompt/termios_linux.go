@@ -10,6 +10,3 @@ const (
 
 // flush throws away what was typed but not read.
 func flush(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
-
-// neverStop makes ^Z a character like any other.
-func neverStop(modes *unix.Termios) { modes.Cc[unix.VSUSP] = 0 }
