@@ -34,7 +34,7 @@ func (l *Link) Info() Info {
 		Started:       l.started,
 		Age:           l.wire.age(),
 		Silence:       l.wire.silence(),
-		RoundTrip:     time.Duration(l.roundTrip.Load()),
+		RoundTrip:     l.RoundTrip(),
 		ClientVersion: clean(string(l.conn.ClientVersion())),
 		ServerVersion: clean(string(l.conn.ServerVersion())),
 		BytesIn:       l.wire.bytesIn.Load(),

@@ -63,7 +63,7 @@ func (d *dialer) towards() Options {
 	o := Options{
 		Host: d.route[last], route: d.route[:last], routed: true,
 		Env: d.Env, Dir: d.Dir, Log: d.Log, Prompter: d.Prompter, Version: d.Version,
-		hop: true, Stderr: d.Stderr, Links: d.Links, WriteTimeout: d.WriteTimeout,
+		hop: true, Stderr: d.Stderr, Links: d.Links, WriteTimeout: d.WriteTimeout, ReachTimeout: d.ReachTimeout,
 	}
 	if _, logged := d.Stderr.(logWriter); !logged {
 		o.Stderr = sayer{d}

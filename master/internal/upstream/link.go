@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -85,6 +86,18 @@ func (l *Link) Close() error {
 	}
 	return nil
 }
+
+// GiveUp ends the link at once because the server gives no sign of life: whoever
+// knows that may know it before the watchdog does.
+func (l *Link) GiveUp() {
+	l.end(l.unresponsive(fmt.Sprintf("Timeout, server %s not responding.", l.host)))
+}
+
+// Silence is how long ago the server's last byte came.
+func (l *Link) Silence() time.Duration { return l.wire.silence() }
+
+// RoundTrip is how long the last answered keepalive took; 0 before there was one.
+func (l *Link) RoundTrip() time.Duration { return time.Duration(l.roundTrip.Load()) }
 
 // end gives the link up at once, for the given reason.
 func (l *Link) end(cause error) {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -200,7 +201,7 @@ func (g *login) link(s shaken) *Link {
 		done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	l.adopt(g.Channels)
-	l.run(s.chans, s.reqs, newPatience(g.Host.ServerAliveInterval, g.Host.ServerAliveCountMax, g.WriteTimeout))
+	l.run(s.chans, s.reqs, newPatience(cmp.Or(g.Host.ServerAliveInterval, aliveInterval), g.Host.ServerAliveCountMax, g.WriteTimeout))
 	info := l.Info()
 	g.Log.Debug("link up", "host", l.host, "user", l.User(), "server", info.ServerVersion,
 		"kex", info.Algorithms.KeyExchange, "hostkey", info.Algorithms.HostKey, "cipher", info.Algorithms.Write.Cipher)

@@ -57,6 +57,11 @@ type Options struct {
 	Links *Links
 	Busy  func() (rest func())
 
+	// ReachTimeout is how long one attempt to connect over TCP may take where
+	// ConnectTimeout does not say; 0 is as long as the system tries. Over a network
+	// that comes and goes several short attempts succeed sooner than a long one.
+	ReachTimeout time.Duration
+
 	// WriteTimeout is how long the server may refuse to take our bytes before
 	// the link is given up; 0 is three minutes, or what ServerAliveInterval and
 	// ServerAliveCountMax come to where that is more.

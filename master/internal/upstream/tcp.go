@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -37,9 +38,9 @@ func (d *dialer) tcp(ctx context.Context) (net.Conn, time.Time, error) {
 // tcpOnce tries all addresses of the host from each local address that the
 // configuration asks for.
 func (d *dialer) tcpOnce(ctx context.Context) (net.Conn, error) {
-	if d.Host.ConnectTimeout > 0 {
+	if limit := cmp.Or(d.Host.ConnectTimeout, d.ReachTimeout); limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.Host.ConnectTimeout)
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	locals, err := localAddrs(ctx, d.Host.BindAddress, d.Host.BindInterface, d.Host.AddressFamily)

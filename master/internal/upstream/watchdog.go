@@ -12,6 +12,11 @@ const (
 	// works takes our bytes within a round trip.
 	stallLimit = 3 * time.Minute
 
+	// aliveInterval is how long a server may be silent before it is asked for a
+	// sign of life where ServerAliveInterval does not say: stock ssh never asks
+	// then, and a link that a firewall has forgotten looks alive for ever.
+	aliveInterval = 20 * time.Second
+
 	// drainLimit is how long x/crypto may take to hand on what it had read when
 	// the connection broke. It only takes that long when somebody does not read
 	// the requests of a channel.
@@ -106,7 +111,7 @@ func (l *Link) watch(p patience) {
 		case ask:
 			l.keepalive()
 		case dead:
-			l.end(l.unresponsive(fmt.Sprintf("Timeout, server %s not responding.", l.host)))
+			l.GiveUp()
 			return
 		case alive:
 		}

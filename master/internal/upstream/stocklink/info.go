@@ -17,10 +17,9 @@ func (l *Link) Info() upstream.Info {
 	f := l.process.words.facts
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	age := time.Since(l.wire.began)
 	return upstream.Info{
 		Remote: f.remote, Proxied: f.remote == nil,
-		Started: l.wire.began, Age: age, Silence: age - time.Duration(l.wire.heard.Load()),
+		Started: l.wire.began, Age: time.Since(l.wire.began), Silence: l.Silence(),
 		ClientVersion: f.client, ServerVersion: f.server, Algorithms: f.algs,
 		BytesIn: l.wire.in.Load(), BytesOut: l.wire.out.Load(),
 		PacketsIn: l.wire.packetsIn.Load(), PacketsOut: l.wire.writes.Load(),

@@ -58,6 +58,22 @@ func (l *Link) Err() error {
 	}
 }
 
+// GiveUp ends the link at once because the host gives no sign of life.
+func (l *Link) GiveUp() {
+	if l.announce(&ended{fmt.Sprintf("Timeout, server %s not responding.", l.host.HostName), upstream.ErrTimeout}) {
+		l.process.words.mute()
+		l.process.end()
+	}
+}
+
+// Silence is how long ago something came through ssh.
+func (l *Link) Silence() time.Duration {
+	return time.Since(l.wire.began) - time.Duration(l.wire.heard.Load())
+}
+
+// RoundTrip is not known of a link that ssh holds: 0.
+func (l *Link) RoundTrip() time.Duration { return 0 }
+
 // Unsafe says that ssh went on although the host's key had changed, because
 // StrictHostKeyChecking is off. Then nothing may be forwarded.
 func (l *Link) Unsafe() bool { return l.process.words.facts.isUnsafe() }

@@ -1,0 +1,206 @@
+package pool_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/sshtest"
+	"sshmaster/master/internal/upstream/pool"
+)
+
+func TestOneDialForAllWhoWait(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	p := newPool(t, srv, srv.Addr(), nil)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			_, end := run(t, p, pool.Want{}, "true")
+			end()
+		})
+	}
+	all.Wait()
+	require.Equal(t, 1, srv.Counts().Logins)
+}
+
+func TestRefusalsAreNotShown(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.MaxSessions(2))
+	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Warm = 1 })
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			_, end := run(t, p, pool.Want{}, "true")
+			end()
+		})
+	}
+	all.Wait()
+	require.LessOrEqual(t, srv.Counts().Logins, 4)
+}
+
+func TestOnlyRefusalIsTheAnswer(t *testing.T) {
+	srv := sshtest.NewServer(t)
+	srv.Refuse("session")
+	p := connected(t, srv, srv.Addr(), nil)
+	_, err := p.Session(within(t), pool.Want{})
+	var refused *ssh.OpenChannelError
+	require.ErrorAs(t, err, &refused)
+}
+
+func TestQueuesWhereALoginNeedsAPerson(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.MaxSessions(2), sshtest.SecondFactor("Code: ", func(code string) bool { return code == "42" }))
+	p := newPool(t, srv, srv.Addr(), func(c *pool.Config) { c.Warm = 1 })
+	typist := newGuest("42")
+	_, end := run(t, p, pool.Want{Guest: typist}, "true")
+	end()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, end := run(t, p, pool.Want{Guest: newGuest("")}, "true")
+			end()
+		})
+	}
+	all.Wait()
+	require.Equal(t, 1, srv.Counts().Logins)
+	require.Len(t, typist.asked, 1)
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	srv := sshtest.NewServer(t, sshtest.SecondFactor("Code: ", func(string) bool { return true }))
+	p := newPool(t, srv, srv.Addr(), nil)
+	_, err := p.Session(within(t), pool.Want{Guest: newGuest("")})
+	require.Error(t, err)
+	require.NoError(t, within(t).Err(), "it failed at once")
+}
+
+func TestFrozenLinkIsPassedBy(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.LastChance = time.Second; c.Warm = 1 })
+	first, _ := run(t, p, pool.Want{}, "cat")
+	relay.FreezePresent()
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			_, end := run(t, p, pool.Want{}, "true")
+			end()
+		})
+	}
+	all.Wait()
+	require.Equal(t, 2, srv.Counts().Logins)
+	<-first.Link().Done()
+	require.ErrorContains(t, first.Link().Err(), "not responding")
+	_ = first.Close()
+	first.Closed()
+}
+
+func TestEverythingFrozenAndThawed(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	p := connected(t, srv, relay.Addr(), nil)
+	relay.Freeze()
+	g := newGuest("")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, end := run(t, p, pool.Want{Guest: g}, "true")
+		end()
+	}()
+	require.Contains(t, <-g.told, "does not answer")
+	relay.Thaw()
+	<-done
+}
+
+func TestLinkLostIsDialledAnew(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	homes := make(chan struct{}, 10)
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Home = func() { homes <- struct{}{} } })
+	c, end := run(t, p, pool.Want{}, "cat")
+	relay.Cut()
+	<-c.Link().Done()
+	end()
+	_, end = run(t, p, pool.Want{}, "true")
+	end()
+	<-homes
+	require.Equal(t, 2, srv.Counts().Logins)
+}
+
+func TestWaitHasAnEnd(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.MaxSessions(1))
+	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Max = 1; c.Hold = time.Second })
+	_, end := run(t, p, pool.Want{}, "cat")
+	_, err := p.Session(within(t), pool.Want{})
+	require.ErrorContains(t, err, "h allows 1 on a connection")
+	end()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = p.Session(ctx, pool.Want{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestRotate(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	p := connected(t, srv, srv.Addr(), nil)
+	old, endOld := run(t, p, pool.Want{}, "cat")
+	text, err := p.Rotate(within(t))
+	require.NoError(t, err)
+	require.Contains(t, text, "new connection")
+	fresh, end := run(t, p, pool.Want{}, "cat")
+	require.NotEqual(t, old.Link(), fresh.Link())
+	require.NoError(t, old.Link().Err())
+	endOld()
+	<-old.Link().Done()
+	end()
+}
+
+func TestSessionsOnTerminalsStayOffBulk(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Idle = time.Millisecond })
+	tty, endTTY := run(t, p, pool.Want{TTY: true}, "cat")
+	bulk, endBulk := run(t, p, pool.Want{Bulk: true}, "cat")
+	require.NotEqual(t, tty.Link(), bulk.Link())
+	endBulk()
+	<-bulk.Link().Done() // a further link, and idle
+	endTTY()
+
+	load, endLoad := run(t, p, pool.Want{}, "cat")
+	_, err := load.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	tty, endTTY = run(t, p, pool.Want{TTY: true}, "cat")
+	require.NotEqual(t, tty.Link(), load.Link())
+	endLoad()
+	endTTY()
+}
+
+func TestSpares(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	relay.Delay(10 * time.Millisecond)
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Warm = 2 })
+	spares := func(n int) func() bool { return func() bool { return p.States()[0].Spares == n } }
+	require.Zero(t, p.States()[0].Spares, "none before the link is used")
+	_, end := run(t, p, pool.Want{}, "true")
+	end()
+	eventually(t, spares(2), "they are opened after the first use")
+	before := srv.Counts().Channels
+	_, end = run(t, p, pool.Want{TTY: true}, "true")
+	eventually(t, func() bool { return srv.Counts().Channels == before+1 }, "one is opened for the one that was taken")
+	eventually(t, spares(2), "and kept")
+	require.Equal(t, 1, p.States()[0].Sessions)
+	end()
+	eventually(t, func() bool { return p.States()[0].Sessions == 0 }, "a seat is free again")
+}

@@ -1,0 +1,270 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A seat is a place on a member, with a spare channel if it had one.
+type seat struct {
+	m     *member
+	spare *spare
+
+	alone bool // no session had a seat beside it when it was taken
+	take  int  // as which it was taken
+}
+
+// A waiter is one wait for a channel, or for a link.
+//
+//	queued ──▶ seated ──▶ asked ──▶ confirmed
+//	  ▲                     ├─ refused for want of room, link lost: queued again
+//	  └── beside ───────────┴─ no answer on a silent link
+type waiter struct {
+	pool *Pool
+	want *Want
+
+	seats    chan seat  // granted; of one at a time
+	failed   chan error // there is no link to be had
+	outcomes chan outcome
+	over     chan struct{} // closed when nobody waits for outcomes any more
+
+	// Under the pool's lock.
+	tried   map[*member]bool // where it has a seat, or had one
+	settled bool             // takes what there is
+	gone    bool             // waits no more
+
+	asked    int // seats on which the host has not answered
+	refusals int // answers that were none
+}
+
+// An outcome is the host's answer on one seat.
+type outcome struct {
+	seat
+	began time.Time
+	ch    ssh.Channel
+	reqs  <-chan *ssh.Request
+	err   error
+}
+
+func (p *Pool) newWaiter(want *Want) *waiter {
+	return &waiter{
+		pool: p, want: want,
+		seats: make(chan seat, 1), failed: make(chan error, 1),
+		outcomes: make(chan outcome), over: make(chan struct{}),
+	}
+}
+
+// queue asks for a seat.
+func (w *waiter) queue() {
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.gone {
+		return
+	}
+	if p.closed {
+		w.failed <- ErrClosed
+		return
+	}
+	if len(p.waiting) == 0 { // what was hopeless, or not urgent, is tried anew
+		p.hopeless, p.pause, p.next = false, firstPause, time.Time{}
+	}
+	p.waiting = append(p.waiting, w)
+	p.place()
+}
+
+// quit takes w out of the queue, and gives back what it was granted meanwhile.
+func (w *waiter) quit() {
+	p := w.pool
+	close(w.over)
+	p.mu.Lock()
+	w.gone = true
+	for i, other := range p.waiting {
+		if other == w {
+			p.waiting = append(p.waiting[:i:i], p.waiting[i+1:]...)
+			break
+		}
+	}
+	p.mu.Unlock()
+	select {
+	case s := <-w.seats:
+		w.waste(outcome{seat: s})
+	default:
+	}
+}
+
+// ask asks the host on a seat, on a goroutine of its own.
+func (w *waiter) ask(ctx context.Context, s seat) {
+	w.asked++
+	w.pool.mu.Lock()
+	if w.tried == nil {
+		w.tried = make(map[*member]bool, 1)
+	}
+	w.tried[s.m] = true
+	w.pool.mu.Unlock()
+	began := time.Now()
+	go func() {
+		o := outcome{seat: s, began: began}
+		switch {
+		case w.want.kind == home:
+		case s.spare != nil:
+			o.ch, o.reqs, o.err = s.spare.awaken(ctx)
+		default:
+			o.ch, o.reqs, o.err = s.m.link.OpenChannel(ctx, w.want.name, w.want.extra)
+		}
+		select {
+		case w.outcomes <- o:
+		case <-w.over:
+			w.waste(o)
+		}
+	}()
+}
+
+// waste gives back a seat that nobody needs any more, with what the host made of
+// it.
+func (w *waiter) waste(o outcome) {
+	if o.spare != nil {
+		o.ch, o.reqs = o.spare.release()
+	}
+	if o.ch != nil {
+		go discard(o.ch, o.reqs)
+	}
+	w.pool.leave(o.m, w.want, o.spare != nil)
+}
+
+// wait waits for the host's consent on some seat. The seat is then the caller's,
+// to be given back by [Pool.leave].
+func (w *waiter) wait(ctx context.Context) (outcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer w.quit()
+	h := &hold{waiter: w}
+	defer h.end()
+	if w.pool.lonely() {
+		h.start()
+	}
+	w.queue()
+	select {
+	case s := <-w.seats:
+		w.ask(ctx, s)
+		h.watch(s.m)
+	default:
+		h.start()
+	}
+	var last error
+	for {
+		select {
+		case s := <-w.seats:
+			w.ask(ctx, s)
+			h.watch(s.m)
+		case o := <-w.outcomes:
+			w.asked--
+			if o.err == nil {
+				w.pool.confirmed(o, w.want)
+				return o, nil
+			}
+			if err := w.again(ctx, o); err != nil {
+				return outcome{}, err
+			}
+			h.start()
+		case last = <-w.failed:
+			if w.asked == 0 {
+				return outcome{}, last
+			}
+		case <-h.doubtful():
+			h.doubt()
+		case <-h.beats():
+			if err := h.count(last); err != nil {
+				return outcome{}, err
+			}
+		case <-ctx.Done():
+			return outcome{}, context.Cause(ctx)
+		}
+	}
+}
+
+// again deals with a seat on which the host did not consent: w waits on, unless
+// the answer is final.
+func (w *waiter) again(ctx context.Context, o outcome) error {
+	var refused *ssh.OpenChannelError
+	switch {
+	case ctx.Err() != nil:
+		w.waste(outcome{seat: o.seat})
+		return context.Cause(ctx)
+	case errors.As(o.err, &refused):
+		if answer := w.pool.refused(o.seat, w.want); answer && (!o.m.ever || w.refusals == maxRefusals) {
+			return refused
+		} else if answer { // it may be about to let go of the last one
+			w.forgive(o.m)
+			time.AfterFunc(letGo<<w.refusals, w.queue)
+			w.refusals++
+			return nil
+		}
+	default: // the link has ended, or is about to
+		w.waste(outcome{seat: o.seat})
+	}
+	w.forgive(o.m)
+	if w.asked == 0 {
+		w.queue()
+	}
+	return nil
+}
+
+// forgive lets w have a seat on m again.
+func (w *waiter) forgive(m *member) {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	delete(w.tried, m)
+}
+
+// A host that lets go of a session a moment later than it says so refuses one that
+// should have had room. letGo is how long that may take, at first; it doubles
+// maxRefusals times.
+const (
+	letGo       = 20 * time.Millisecond
+	maxRefusals = 5
+)
+
+// refused notes that the host refused a channel, and says whether that is its
+// answer: it is none as long as others have sessions on that link.
+func (p *Pool) refused(s seat, want *Want) (answer bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := s.m
+	p.give(m, want, false)
+	if want.kind != session || s.alone && s.take == m.takes {
+		return true
+	}
+	if m.sessions > 0 {
+		m.full = true
+	}
+	if p.limit == 0 {
+		p.limit = max(m.open, 1) // more, should more be confirmed that are on their way
+		p.cfg.Log.Info("the host allows no more sessions on a connection", "host", p.cfg.Host, "link", m.number, "sessions", p.limit)
+	}
+	return false
+}
+
+// confirmed notes that the host has opened a session.
+func (p *Pool) confirmed(o outcome, want *Want) {
+	if want.kind != session {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := o.m
+	if o.spare == nil {
+		m.open++
+		m.ever = true
+		m.answer.Store(int64(time.Since(o.began)))
+	}
+	if p.limit > 0 && m.open > p.limit {
+		p.limit = m.open
+		p.place()
+	}
+	m.used = time.Now()
+	p.refill(m)
+}

@@ -1,0 +1,37 @@
+package pool
+
+import (
+	"sshmaster/master/internal/upstream/prompt"
+)
+
+// A Guest is somebody who waits and can be told why, and who may be asked what a
+// login asks.
+type Guest interface {
+	prompt.Prompter
+
+	// Tell shows one line, if there is a terminal to show it on.
+	Tell(line string)
+}
+
+// A Want says what a channel is wanted for.
+type Want struct {
+	// TTY says that it is a session on a terminal, where delays are felt; Bulk
+	// that it will move much data.
+	TTY, Bulk bool
+
+	// Guest is who waits; nil is nobody in particular.
+	Guest Guest
+
+	kind  kind
+	name  string // of the channel
+	extra []byte
+}
+
+// A kind is what a seat is for.
+type kind int
+
+const (
+	session kind = iota // a channel of type session, of which the host may limit the number
+	stream              // any other channel
+	home                // global requests
+)
