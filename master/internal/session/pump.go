@@ -98,7 +98,7 @@ func (s *Session) copyStderr() {
 // sendEOW tells an OpenSSH host, once, that nobody reads its output any more
 // (OpenSSH's PROTOCOL, section 2.1).
 func (s *Session) sendEOW() {
-	if s.req.EOW {
+	if s.ch.EOW() {
 		s.eowOnce.Do(func() { s.ch.SendRequest("eow@openssh.com", false, nil) })
 	}
 }
@@ -138,9 +138,6 @@ func (s *Session) exitStatus(req *ssh.Request, to *reports) {
 
 // discard takes what the host still asks on a channel that nobody has any more.
 func discard(requests <-chan *ssh.Request) {
-	if requests == nil {
-		return
-	}
 	for req := range requests {
 		reply(req, false)
 	}

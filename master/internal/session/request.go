@@ -54,10 +54,9 @@ type Request struct {
 	// X11 asks the host to forward X11; nil for not.
 	X11 *X11
 
-	// EOW says that the host understands eow@openssh.com (OpenSSH's
-	// PROTOCOL, section 2.1), by which it learns that nobody reads its
-	// output any more.
-	EOW bool
+	// KillRemote has the host signal what runs when the slave leaves before its
+	// end (RFC 4254 section 6.9). OpenSSH only closes the channel.
+	KillRemote bool
 
 	// Info gives the texts of the ~# and ~I escapes, named "channels" and
 	// "connection". Nil gives none.

@@ -22,7 +22,7 @@ type Session struct {
 	req   Request
 	files *stdio.Set
 	modes []byte // RFC 4254 section 8, read while the slave's terminal was still cooked
-	ch    ssh.Channel
+	ch    Berth
 	reqs  <-chan *ssh.Request
 	log   *slog.Logger
 
@@ -56,15 +56,15 @@ func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Sessi
 		closed:    make(chan struct{}),
 		stdinOver: make(chan struct{}),
 	}
-	if req.TTY {
-		s.modes = terminalModes(files.In)
-	}
 	ch, reqs, err := to.OpenChannel(ctx, "session", nil)
 	if err != nil {
 		files.Close()
 		return nil, err
 	}
-	s.ch, s.reqs = ch, reqs
+	if req.TTY {
+		s.modes = terminalModes(files.In)
+	}
+	s.ch, s.reqs = berthOf(ch), reqs
 	return s, nil
 }
 
@@ -87,18 +87,35 @@ func (s *Session) Run(slave Reporter) {
 				continue
 			}
 			requests = nil
+			s.ch.Closed()
 			s.advance(func(p *progress) { p.requests = true })
 		case event := <-started:
 			s.report(event, reports)
 		case <-s.over:
+			s.mourn()
 			s.files.Close()
 			s.ch.Close()
-			go discard(requests)
+			go s.discard(requests)
 			return
 		case <-s.closed:
-			go discard(requests)
+			go s.discard(requests)
 			return
 		}
+	}
+}
+
+// mourn tells a slave whose link was lost under it why it gets no exit status.
+func (s *Session) mourn() {
+	if lost := s.ch.Lost(); lost != nil && !s.exited {
+		s.say(lost.Error())
+	}
+}
+
+// discard takes what the host still asks on a channel that nobody has any more.
+func (s *Session) discard(requests <-chan *ssh.Request) {
+	if requests != nil {
+		discard(requests)
+		s.ch.Closed()
 	}
 }
 
@@ -154,6 +171,7 @@ func (s *Session) Close() {
 // hangUp lets the standard input that was already read reach the host, then
 // closes the channel; the readers end with the host's own CLOSE.
 func (s *Session) hangUp() {
+	s.kill()
 	s.sendEOW()
 	grace := time.NewTimer(flushGrace)
 	defer grace.Stop()
@@ -163,6 +181,17 @@ func (s *Session) hangUp() {
 	case <-grace.C:
 	}
 	s.ch.Close()
+}
+
+// kill has the host signal what a slave that left has left running.
+func (s *Session) kill() {
+	select {
+	case <-s.over:
+	default:
+		if s.req.KillRemote {
+			s.ch.SendRequest("signal", false, ssh.Marshal(signalReq{"TERM"}))
+		}
+	}
 }
 
 // Resize tells the host the size of the slave's terminal as it is now. It does

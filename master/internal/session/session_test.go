@@ -92,19 +92,7 @@ type running struct {
 
 func start(t *testing.T, srv *sshtest.Server, req session.Request) *running {
 	t.Helper()
-	c := newCaller(t)
-	s, err := session.Open(t.Context(), srv.Link(t, nil), req, c.files)
-	require.NoError(t, err)
-	r := &running{Session: s, caller: c, over: make(chan struct{})}
-	go func() {
-		s.Run(&r.heard)
-		close(r.over)
-	}()
-	t.Cleanup(func() {
-		s.Close()
-		<-r.over
-	})
-	return r
+	return startOn(t, srv.Link(t, nil), req)
 }
 
 // outcome waits for the end and returns everything that came of the session.
@@ -271,9 +259,9 @@ func TestReaderOfOutputLeaves(t *testing.T) {
 		in, _ := io.ReadAll(s)
 		s.Exit(uint32(len(in)))
 	}))
-	req := request("source")
-	req.EOW = true
-	r := start(t, srv, req)
+	link := newBerthing(t, srv)
+	link.eow = true
+	r := startOn(t, link, request("source"))
 	_, err := io.ReadFull(r.out, make([]byte, 10))
 	require.NoError(t, err)
 	r.out.Close()

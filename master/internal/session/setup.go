@@ -14,7 +14,7 @@ const (
 	startRefused                   // the host runs nothing
 )
 
-// Payloads of channel requests, RFC 4254 sections 6.2 to 6.7.
+// Payloads of channel requests, RFC 4254 sections 6.2 to 6.9.
 type (
 	ptyReq struct {
 		Term                       string
@@ -31,15 +31,16 @@ type (
 	subsystemReq struct{ Name string }
 	windowChange struct{ Cols, Rows, XPixel, YPixel uint32 }
 	breakReq     struct{ Milliseconds uint32 }
+	signalReq    struct{ Name string }
 )
 
 // start sends the channel requests in OpenSSH's order, x11, agent, pty, env,
 // and then the program, and copies the standard input once that is running.
 func (s *Session) start(events chan<- startup) {
-	if s.req.X11 != nil {
+	if s.req.X11 != nil && s.ch.Trusted() && s.ch.X11() {
 		s.requestX11()
 	}
-	if s.req.Agent {
+	if s.req.Agent && s.ch.Trusted() {
 		s.ch.SendRequest("auth-agent-req@openssh.com", false, nil)
 	}
 	if s.req.TTY && !s.requestPTY() {
@@ -72,7 +73,8 @@ func (s *Session) requestX11() {
 }
 
 // requestPTY asks for a terminal like the slave's own. On a refusal it tells
-// the slave's terminal and returns false.
+// the slave's terminal and returns false. Where the host has granted one before,
+// nothing is waited for: a round trip less.
 func (s *Session) requestPTY() bool {
 	s.sizing.Lock()
 	defer s.sizing.Unlock()
@@ -80,15 +82,20 @@ func (s *Session) requestPTY() bool {
 	if err != nil {
 		size = noSize
 	}
-	ok, err := s.ch.SendRequest("pty-req", true, ssh.Marshal(ptyReq{
+	granted := s.ch.TerminalsGranted()
+	ok, err := s.ch.SendRequest("pty-req", !granted, ssh.Marshal(ptyReq{
 		Term: s.req.Term,
 		Cols: size.Cols, Rows: size.Rows, XPixel: size.XPixel, YPixel: size.YPixel,
 		Modes: string(s.modes),
 	}))
-	if err == nil && !ok {
+	switch {
+	case granted || err != nil:
+		return true
+	case !ok:
 		s.say("PTY allocation request failed")
 		return false
 	}
+	s.ch.GrantTerminals()
 	return true
 }
 
