@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/forward"
 	"sshmaster/master/internal/hostconfig"
 	"sshmaster/muxproto"
@@ -53,7 +54,7 @@ func wireForward(kind muxproto.ForwardType, f hostconfig.Forward) muxproto.Forwa
 // newForwards is the table of everything that this master forwards.
 func (m *Master) newForwards() *forward.Registry {
 	return forward.New(forward.Config{
-		Opener: route{m}, Requester: route{m},
+		Opener: route{m: m}, Requester: route{m: m},
 		GatewayPorts:          m.host.GatewayPorts,
 		AddressFamily:         m.host.AddressFamily,
 		StreamLocalBindMask:   m.host.StreamLocalBindMask,
@@ -86,11 +87,18 @@ func (m *Master) agentSocket() string {
 	return m.getenv("SSH_AUTH_SOCK")
 }
 
-// openForwards opens what the configuration asks for. A failure ends the start
-// only under ExitOnForwardFailure.
-func (m *Master) openForwards(ctx context.Context) error {
+// local and remote say which forwards are meant.
+func local(f muxproto.Forward) bool  { return f.Type != muxproto.ForwardRemote }
+func remote(f muxproto.Forward) bool { return !local(f) }
+
+// openForwards opens those that the configuration asks for and which are meant. A
+// failure ends the start only under ExitOnForwardFailure.
+func (m *Master) openForwards(ctx context.Context, which func(muxproto.Forward) bool) error {
 	for _, f := range Forwards(m.host) {
-		port, err := slaveForwards{m}.Open(ctx, f)
+		if !which(f) {
+			continue
+		}
+		port, err := slaveForwards{m}.Open(ctx, control.Wish{}, f)
 		switch {
 		case err != nil && m.host.ExitOnForwardFailure:
 			return fmt.Errorf("%w (ExitOnForwardFailure is set): %s", err, f)
@@ -115,9 +123,18 @@ type slaveForwards struct{ m *Master }
 
 var errUnsafe = errors.New("Port forwarding failed: the host's key has changed, and nothing is forwarded to such a host")
 
-// Open opens a forward, unless the host is not the one that was known.
-func (s slaveForwards) Open(ctx context.Context, f muxproto.Forward) (uint32, error) {
-	if s.m.link.Unsafe() {
+// Open opens a forward, unless the host is not the one that was known. For a
+// remote one there has to be a link, for which w may be asked something.
+func (s slaveForwards) Open(ctx context.Context, w control.Wish, f muxproto.Forward) (uint32, error) {
+	if remote(f) && !s.m.forwards.Exists(f) {
+		want, done := route{s.m, w}.want()
+		err := s.m.pool.Reach(ctx, want)
+		done()
+		if err != nil {
+			return 0, err
+		}
+	}
+	if s.m.pool.Unsafe() {
 		return 0, errUnsafe
 	}
 	return s.m.forwards.Open(ctx, f)

@@ -10,6 +10,7 @@ import (
 
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/upstream"
+	"sshmaster/master/internal/upstream/pool"
 	"sshmaster/master/internal/upstream/stocklink"
 )
 
@@ -29,16 +30,67 @@ func (m *Master) info(name string) (text string, ok bool) {
 	}
 }
 
-// connection describes the link: in our words, or in those of the stock ssh that
-// made it.
+// connection describes the link that the forwards are on, in our words or in
+// those of the stock ssh that made it, and then the state of each.
 func (m *Master) connection() string {
-	stock, ok := m.link.(*stocklink.Link)
+	states := m.pool.States()
+	var b strings.Builder
+	for _, s := range states {
+		if s.Home {
+			b.WriteString(describe(s))
+		}
+	}
+	if b.Len() == 0 {
+		fmt.Fprintf(&b, "%s\r\n", connectionTitle())
+	}
+	for _, s := range states {
+		fmt.Fprintf(&b, "  link %d %s, age %s, round trip %s, %s, %s, %s\r\n", s.Number, s, duration(s.Info.Age),
+			trip(s.Info.RoundTrip), count(s.Sessions, "session"), count(s.Streams, "forwarded stream"), count(s.Spares, "spare"))
+	}
+	if err := m.pool.Absent(); err != nil {
+		fmt.Fprintf(&b, "  no connection: %s\r\n", err)
+	}
+	return b.String()
+}
+
+func describe(s pool.State) string {
+	stock, ok := s.Link.(*stocklink.Link)
 	if !ok {
-		return connectionText(m.link.Info())
+		return connectionText(s.Info)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), infoTime)
 	defer cancel()
 	return stock.Describe(ctx)
+}
+
+// trip is a round trip to two digits.
+func trip(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "unknown"
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// command carries out what only ssh-master knows.
+func (m *Master) command(ctx context.Context, name string) (text string, ok bool) {
+	if name != "rotate" {
+		return "", false
+	}
+	text, err := m.pool.Rotate(ctx)
+	if err != nil {
+		return "rotate failed: " + err.Error(), false
+	}
+	return text, true
 }
 
 // carried lists the forwarded connections for -O channels, with the numbers
@@ -60,8 +112,7 @@ func (m *Master) carried() []control.ChannelLine {
 func connectionText(i upstream.Info) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
-	name, _ := os.Hostname()
-	line("Connection information for %s pid %d", name, os.Getpid())
+	line("%s", connectionTitle())
 	line("  versions %s -> %s", software(i.ClientVersion), software(i.ServerVersion))
 	if local, ok := i.Local.(*net.TCPAddr); ok && !i.Proxied {
 		line("  tcp %s -> %s", local, i.Remote)
@@ -78,6 +129,11 @@ func connectionText(i upstream.Info) string {
 		i.PacketsIn, blocks(i.BytesIn, a.Read.Cipher), size(i.BytesIn),
 		i.PacketsOut, blocks(i.BytesOut, a.Write.Cipher), size(i.BytesOut))
 	return b.String()
+}
+
+func connectionTitle() string {
+	name, _ := os.Hostname()
+	return fmt.Sprintf("Connection information for %s pid %d", name, os.Getpid())
 }
 
 // software is what an identification names: "SSH-2.0-OpenSSH_9.2p1" without

@@ -9,13 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/crypto/ssh"
-
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/forward"
 	"sshmaster/master/internal/forward/x11"
 	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/upstream"
+	"sshmaster/master/internal/upstream/pool"
 )
 
 // ErrTerminated is why Serve returned when a slave asked for the end of the
@@ -26,13 +25,17 @@ var ErrTerminated = errors.New("terminated by ssh -O exit")
 // let the user in, and how far the master came.
 type DialError = upstream.DialError
 
-// A Master holds a link to one host for the slaves on its control socket.
+// A Master holds links to one host for the slaves on its control socket.
 type Master struct {
 	opts Options
 	host *Host
 	log  *slog.Logger
 
-	link     link
+	pool     *pool.Pool
+	byStock  atomic.Bool // stock ssh makes the links
+	homes    atomic.Int64
+	ctx      context.Context // ends with the master
+	cancel   context.CancelFunc
 	listener *control.Listener
 	server   *control.Server
 	forwards *forward.Registry
@@ -41,6 +44,7 @@ type Master struct {
 	numbers  control.Numbers
 
 	started  bool
+	draining atomic.Bool
 	served   atomic.Bool // Serve was called, or Shutdown in its place
 	ending   chan error  // why the master ends; the first counts
 	endOnce  sync.Once
@@ -61,15 +65,17 @@ func New(opts Options) (*Master, error) {
 	}
 	m.idle.persist = opts.Host.ControlPersist.Idle
 	m.idle.retire = m.stopListening
-	m.idle.expired = func() { m.end(nil) }
+	m.idle.expired = func() { m.end(m.drained()) }
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.pool = m.newPool()
 	m.forwards = m.newForwards()
 	m.display = m.newDisplay()
 	m.server = control.New(m.controlConfig())
 	return m, nil
 }
 
-// Start connects to the host and binds the control socket; when it returns nil,
-// the socket accepts slaves. The path is looked at before the host is dialled,
+// Start connects to the host, unless LazyConnect leaves that to the first slave,
+// and binds the control socket; when it returns nil, the socket accepts slaves. The path is looked at before the host is dialled,
 // so that nobody authenticates for a master that cannot listen. On an error
 // nothing is left behind. Its errors are one line for a person.
 func (m *Master) Start(ctx context.Context) error {
@@ -77,27 +83,39 @@ func (m *Master) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byStock := why != ""
-	if err := m.judge(byStock); err != nil {
+	m.byStock.Store(why != "")
+	if err := m.judge(why != ""); err != nil {
 		return err
 	}
 	if err := control.Check(m.opts.Control, m.opts.Dir); err != nil {
 		return err
 	}
-	if m.link, err = m.connect(ctx, byStock); err != nil {
-		return err
-	}
-	err = m.openForwards(ctx)
+	err = m.begin(ctx)
 	if err == nil {
 		err = m.listen()
 	}
 	if err != nil {
+		m.cancel()
 		m.forwards.Close()
-		m.link.Close()
+		m.pool.Close()
 		return err
 	}
 	m.started = true
 	return nil
+}
+
+// begin connects, and opens what the configuration wants forwarded.
+func (m *Master) begin(ctx context.Context) error {
+	if m.host.Own.LazyConnect {
+		return m.openForwards(ctx, local)
+	}
+	if err := m.pool.Connect(ctx); err != nil {
+		return err
+	}
+	if err := m.openForwards(ctx, local); err != nil {
+		return err
+	}
+	return m.openForwards(ctx, remote)
 }
 
 // listen binds the socket and admits slaves.
@@ -115,40 +133,27 @@ func (m *Master) listen() error {
 // controlConfig is what slaves of this master may do.
 func (m *Master) controlConfig() control.Config {
 	return control.Config{
-		Opener:        route{m},
+		Opener:        m.opener,
 		Forwards:      slaveForwards{m},
 		SendEnv:       m.host.SendEnv,
 		SetEnv:        variables(m.host.SetEnv),
-		Agent:         m.forwardsAgent,
+		Agent:         m.host.ForwardAgent.Enabled,
 		X11:           m.prepareX11,
-		EOW:           m.hostIsOpenSSH,
+		KillRemote:    m.host.Own.KillRemote,
 		PID:           os.Getpid(),
 		SlaveTimeout:  m.host.Own.SlaveTimeout,
 		Confirm:       m.confirmer(),
 		Host:          m.host.HostName,
 		Info:          m.info,
+		Command:       m.command,
 		Numbers:       &m.numbers,
 		Carried:       m.carried,
 		Proxy:         m.proxy,
 		StopListening: m.stopListening,
-		Terminate:     func() { m.end(ErrTerminated) },
+		Terminate:     m.terminate,
 		Busy:          m.idle.begin,
 		Log:           m.log,
 	}
-}
-
-// route is how slaves' channels reach the host: on the master's link of the
-// moment.
-type route struct{ m *Master }
-
-// OpenChannel opens a channel to the host.
-func (r route) OpenChannel(ctx context.Context, name string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
-	return r.m.link.OpenChannel(ctx, name, extra)
-}
-
-// SendRequest sends a global request to the host.
-func (r route) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error) {
-	return r.m.link.SendRequest(ctx, name, wantReply, payload)
 }
 
 // variables splits SetEnv's "NAME=value".
@@ -162,22 +167,11 @@ func variables(entries []string) []session.Variable {
 	return vs
 }
 
-// hostIsOpenSSH says whether the host's software is known to understand
-// OpenSSH's own channel requests.
-func (m *Master) hostIsOpenSSH() bool {
-	return strings.HasPrefix(m.link.Info().ServerVersion, "SSH-2.0-OpenSSH")
-}
-
-// forwardsAgent says whether sessions may have the agent forwarded: not to a
-// host whose key has changed.
-func (m *Master) forwardsAgent() bool { return m.host.ForwardAgent.Enabled && !m.link.Unsafe() }
-
 // Serve returns when the master has ended and everything of it is gone: with
 // nil after Shutdown, after ctx, after ControlPersist's time or after
-// ssh -O stop and the last session; with [ErrTerminated] after ssh -O exit;
-// and with the link's own error when that was lost. It starts the master if
-// [Master.Start] was not called. It is called once; after Shutdown it returns
-// nil.
+// ssh -O stop and the last session, and with [ErrTerminated] after ssh -O exit.
+// The master outlives its links. Serve starts the master if [Master.Start] was not
+// called. It is called once; after Shutdown it returns nil.
 func (m *Master) Serve(ctx context.Context) error {
 	if !m.served.CompareAndSwap(false, true) {
 		return nil
@@ -189,23 +183,26 @@ func (m *Master) Serve(ctx context.Context) error {
 		}
 	}
 	defer m.clean()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer m.cancel()
+	watching.Go(func() { m.watchNetwork(m.ctx) })
 	select {
 	case err := <-m.ending:
 		return err
-	case <-m.link.Done():
-		return m.link.Err()
 	case <-ctx.Done():
 		return nil
 	}
 }
 
 // clean frees the path first, so that nobody comes to a master that is leaving,
-// then lets the slaves go, and the link last.
+// then lets the slaves go, and the links last.
 func (m *Master) clean() {
+	m.cancel()
 	m.leavePath()
 	m.server.Close()
 	m.forwards.Close()
-	m.link.Close()
+	m.pool.Close()
 }
 
 // end makes Serve return err.
@@ -231,6 +228,25 @@ func (m *Master) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// terminate is -O exit: the end at once, or under ExitMode drain that of the last
+// session, and until then of what it takes to have a new one.
+func (m *Master) terminate() {
+	if m.host.Own.ExitMode != "drain" {
+		m.end(ErrTerminated)
+		return
+	}
+	m.draining.Store(true)
+	m.stopListening()
+}
+
+// drained is why a master ends that nothing keeps alive.
+func (m *Master) drained() error {
+	if m.draining.Load() {
+		return ErrTerminated
+	}
+	return nil
 }
 
 // Resize tells the host the size of each slave's terminal, for SIGWINCH.

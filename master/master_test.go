@@ -178,21 +178,6 @@ func TestControlPersist(t *testing.T) {
 	m.requireGone(t)
 }
 
-func TestLinkLost(t *testing.T) {
-	sshtest.NoLeaks(t)
-	srv := sshtest.NewServer(t)
-	m := start(t, srv)
-	ses, _ := m.session(t, "cat")
-	for _, c := range srv.Conns() {
-		c.Close()
-	}
-	require.Error(t, <-m.end)
-	exit, err := ses.Wait(t.Context())
-	require.NoError(t, err)
-	require.False(t, exit.Known)
-	m.requireGone(t)
-}
-
 func TestShutdownWithoutServe(t *testing.T) {
 	sshtest.NoLeaks(t)
 	path := controlPath(t)

@@ -2,24 +2,12 @@ package master
 
 import (
 	"context"
-
-	"golang.org/x/crypto/ssh"
+	"time"
 
 	"sshmaster/master/internal/upstream"
+	"sshmaster/master/internal/upstream/pool"
 	"sshmaster/master/internal/upstream/stocklink"
 )
-
-// A link carries the master's channels to the host: one of our own, or one that
-// stock ssh makes.
-type link interface {
-	OpenChannel(ctx context.Context, name string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error)
-	SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error)
-	Done() <-chan struct{}
-	Err() error
-	Close() error
-	Info() upstream.Info
-	Unsafe() bool
-}
 
 // transport says why stock ssh is to make the link; "" is one of our own. Where
 // the user has not said so, it is told.
@@ -53,29 +41,49 @@ func (m *Master) judge(byStock bool) error {
 	return err
 }
 
-// connect makes the link. A host with which stock ssh has an algorithm in common,
-// and a link of our own none, is left to that, too: nobody was asked for anything
-// yet.
-func (m *Master) connect(ctx context.Context, byStock bool) (link, error) {
-	if byStock {
-		return m.connectByStock(ctx)
+// reachAgain bounds one attempt to connect over TCP to a host that was reached
+// before.
+const reachAgain = 5 * time.Second
+
+// dial makes a link. A host with which stock ssh has an algorithm in common, and a
+// link of our own none, is left to that, too: nobody was asked for anything yet.
+func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
+	if m.byStock.Load() {
+		return m.dialByStock(ctx)
 	}
-	l, err := m.opts.Links.Dial(ctx, upstream.Options{
+	o := upstream.Options{
 		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
-		Log: m.log, Prompter: m.opts.Prompter, Stderr: m.opts.Stderr,
-		Version: m.opts.Version, Channels: m.incoming(), Busy: m.idle.begin,
-	})
+		Log: m.log, Prompter: c.Asks, Stderr: m.opts.Stderr,
+		Version: m.opts.Version, Channels: m.incoming(), Busy: m.jumps(c.Busy),
+	}
+	if c.Again {
+		o.ReachTimeout = reachAgain
+	}
+	l, err := m.opts.Links.Dial(ctx, o)
 	if err == nil {
 		return l, nil
 	}
 	if why := stocklink.Instead(m.host, err); why != "" {
 		m.tellTransport(why)
-		return m.connectByStock(ctx)
+		m.byStock.Store(true)
+		return m.dialByStock(ctx)
 	}
 	return nil, err
 }
 
-func (m *Master) connectByStock(ctx context.Context) (link, error) {
+// jumps counts the jumps of others over a link as something that keeps it and the
+// master alive.
+func (m *Master) jumps(busy func() func()) func() (rest func()) {
+	return func() func() {
+		link, master := busy(), m.idle.begin()
+		return func() {
+			link()
+			master()
+		}
+	}
+}
+
+func (m *Master) dialByStock(ctx context.Context) (pool.Link, error) {
 	l, err := stocklink.Start(ctx, stocklink.Options{
 		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
 		Log: m.log, Channels: m.incoming(),
@@ -84,11 +92,4 @@ func (m *Master) connectByStock(ctx context.Context) (link, error) {
 		return nil, err // not a nil *stocklink.Link
 	}
 	return l, nil
-}
-
-// carriesX11 says whether the host's X11 channels come to us: stock ssh keeps
-// them to itself.
-func (m *Master) carriesX11() bool {
-	_, stock := m.link.(*stocklink.Link)
-	return !stock
 }

@@ -26,9 +26,9 @@ func (m *Master) newDisplay() *x11.Forwarding {
 }
 
 // prepareX11 is what a session asks the host for when its slave wants X11. It
-// is nil where none is forwarded, or can be, and to a host whose key has changed.
+// is nil where none is forwarded, or can be.
 func (m *Master) prepareX11(ctx context.Context) (*session.X11, error) {
-	if m.display == nil || m.link.Unsafe() || !m.carriesX11() {
+	if m.display == nil || m.byStock.Load() {
 		return nil, nil
 	}
 	req, err := m.display.Prepare(ctx)

@@ -27,6 +27,7 @@ var controls = map[string]func(*asker, context.Context) error{
 	"cancel":   (*asker).cancel,
 	"conninfo": info("connection"),
 	"channels": info("channels"),
+	"rotate":   (*asker).rotate,
 }
 
 // sunPath is the size of a socket's address, with its final NUL.
@@ -150,6 +151,16 @@ func info(name string) func(*asker, context.Context) error {
 		fmt.Print(text)
 		return nil
 	}
+}
+
+// rotate has new sessions use a new connection, which only ssh-master can.
+func (a *asker) rotate(ctx context.Context) error {
+	text, err := a.Info(ctx, "rotate@ssh-master")
+	if err != nil {
+		return fmt.Errorf("this master cannot rotate its connection: %w", err)
+	}
+	a.note("%s", capital(text)+".")
+	return nil
 }
 
 // masterSaid words what a master answered as ssh words it.

@@ -39,8 +39,8 @@ const maxInfo = muxproto.MaxFrame - 1<<10
 
 // info answers EXT_INFO, an extension of OpenSSH 10.3. A text that is too long,
 // of thousands of channels, loses its last lines.
-func (s *slave) info(m *muxproto.InfoRequest) error {
-	text, ok := s.srv.cfg.Info(m.Name)
+func (s *slave) info(ctx context.Context, m *muxproto.InfoRequest) error {
+	text, ok := s.told(ctx, m.Name)
 	if !ok {
 		text = "info request type not supported"
 	}
@@ -48,6 +48,20 @@ func (s *slave) info(m *muxproto.InfoRequest) error {
 		text = text[:strings.LastIndexByte(text[:maxInfo], '\n')+1] + "...\r\n"
 	}
 	return s.reply(&muxproto.InfoReply{RequestID: m.RequestID, OK: ok, Text: text})
+}
+
+// ours ends the names of requests that only ssh-master knows (RFC 4250 section
+// 4.6.1).
+const ours = "@ssh-master"
+
+func (s *slave) told(ctx context.Context, name string) (text string, ok bool) {
+	cfg := &s.srv.cfg
+	if cfg.Command == nil || !strings.HasSuffix(name, ours) {
+		return cfg.Info(name)
+	}
+	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	defer connected()
+	return cfg.Command(ctx, strings.TrimSuffix(name, ours))
 }
 
 // proxy turns the connection over to PROXY mode until the slave leaves.
@@ -64,7 +78,7 @@ func (s *slave) proxy(ctx context.Context, m *muxproto.Proxy) error {
 	s.mu.Lock()
 	s.proxied = true
 	s.mu.Unlock()
-	if err := s.srv.cfg.Proxy(ctx, s.conn); err != nil {
+	if err := s.srv.cfg.Proxy(ctx, s.wish(nil), s.conn); err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
 	return errDone

@@ -26,7 +26,7 @@ func (s *slave) dispatch(ctx context.Context, m muxproto.Message) error {
 	case *muxproto.Proxy:
 		return s.proxy(ctx, m)
 	case *muxproto.InfoRequest:
-		return s.info(m)
+		return s.info(ctx, m)
 	default: // a second HELLO
 		return errDrop
 	}

@@ -18,7 +18,7 @@ func (s *slave) openForward(ctx context.Context, m *muxproto.OpenForward) error 
 		return s.deny(m.RequestID)
 	}
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
-	port, err := cfg.Forwards.Open(ctx, m.Forward)
+	port, err := cfg.Forwards.Open(ctx, s.wish(nil), m.Forward)
 	connected()
 	switch {
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/sshtest"
 	"sshmaster/muxproto"
@@ -181,7 +182,7 @@ type goldenForwards struct {
 }
 
 // Open refuses what is in use.
-func (g *goldenForwards) Open(_ context.Context, f muxproto.Forward) (uint32, error) {
+func (g *goldenForwards) Open(_ context.Context, _ control.Wish, f muxproto.Forward) (uint32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, other := range append(g.open, muxproto.Forward{Type: f.Type, ListenPort: 61099}) {

@@ -72,11 +72,11 @@ func newReplay(t *testing.T, release *release, name string) *replay {
 	target := goldenTarget(t)
 	forwards := new(goldenForwards)
 	r.master = newMaster(t, "", func(c *control.Config) {
-		c.Opener = &detour{Opener: host.Link(t, nil), target: target}
+		c.Opener = on(&detour{Opener: host.Link(t, nil), target: target})
 		c.Forwards = forwards
 		c.SendEnv, c.SetEnv = []string{"CT_*"}, nil
-		c.Agent = func() bool { return true }
-		c.Proxy = r.proxy
+		c.Agent = true
+		c.Proxy = func(ctx context.Context, _ control.Wish, conn *muxproto.Conn) error { return r.proxy(ctx, conn) }
 		c.Info = func(name string) (string, bool) {
 			return map[string]string{"channels": r.master.server.Channels(), "connection": "about it"}[name], name != "nonsense"
 		}
@@ -88,7 +88,7 @@ func newReplay(t *testing.T, release *release, name string) *replay {
 		for _, e := range release.load(t, before) {
 			if m, err := muxproto.DecodeRequest(e.frame(t)[4:]); err == nil {
 				if open, ok := m.(*muxproto.OpenForward); ok {
-					_, err := forwards.Open(t.Context(), open.Forward)
+					_, err := forwards.Open(t.Context(), control.Wish{}, open.Forward)
 					require.NoError(t, err)
 				}
 			}

@@ -44,7 +44,7 @@ func (m *fakeMaster) calls() []string {
 }
 
 // Forwards that remember.
-func (m *fakeMaster) Open(_ context.Context, f muxproto.Forward) (uint32, error) {
+func (m *fakeMaster) Open(_ context.Context, _ control.Wish, f muxproto.Forward) (uint32, error) {
 	m.call("open " + f.String())
 	if f.Type == muxproto.ForwardRemote && f.ListenPort == 0 {
 		return 4711, nil
@@ -57,6 +57,11 @@ func (m *fakeMaster) Cancel(_ context.Context, f muxproto.Forward) error {
 }
 func (m *fakeMaster) Exists(muxproto.Forward) bool { return false }
 
+// on opens every channel on one link.
+func on(link session.Opener) func(control.Wish) session.Opener {
+	return func(control.Wish) session.Opener { return link }
+}
+
 type option func(*control.Config)
 
 // newMaster listens at path, or at one of its own when that is empty.
@@ -67,9 +72,8 @@ func newMaster(t *testing.T, path string, opts ...option) *fakeMaster {
 	}
 	m := &fakeMaster{path: path, pid: os.Getpid(), host: sshtest.NewServer(t)}
 	cfg := control.Config{
-		Opener: m.host.Link(t, nil), Forwards: m,
+		Opener: on(m.host.Link(t, nil)), Forwards: m,
 		SendEnv: []string{"LC_*", "X?"}, SetEnv: []session.Variable{{Name: "SET", Value: "1"}},
-		Agent: func() bool { return false }, EOW: func() bool { return false },
 		X11: func(context.Context) (*session.X11, error) { return nil, nil }, PID: m.pid, SlaveTimeout: patience, Host: "host",
 		Info:          func(name string) (string, bool) { return "about " + name, name == "connection" },
 		StopListening: func() { m.call("stop") },

@@ -21,8 +21,9 @@ const replyTime = 10 * time.Second
 // Config is what slaves may do and who does it for them. It is not changed
 // after [New].
 type Config struct {
-	// Opener opens channels on a link to the host.
-	Opener session.Opener
+	// Opener returns who opens the channels that a slave wants, on a link to the
+	// host. That one may wait for a link, and tell and ask the slave meanwhile.
+	Opener func(w Wish) session.Opener
 
 	// Forwards opens and cancels forwarded ports for slaves.
 	Forwards Forwards
@@ -33,14 +34,14 @@ type Config struct {
 	SetEnv  []session.Variable
 
 	// Agent says whether slaves may have the authentication agent forwarded.
-	Agent func() bool
+	Agent bool
 
 	// X11 prepares X11 forwarding for a session; nil is the answer where there
 	// is none.
 	X11 func(ctx context.Context) (*session.X11, error)
 
-	// EOW says that the host understands eow@openssh.com.
-	EOW func() bool
+	// KillRemote has what a killed slave leaves running signalled.
+	KillRemote bool
 
 	// PID is what slaves are told: the process that handles SIGWINCH.
 	PID int
@@ -64,8 +65,12 @@ type Config struct {
 	Numbers *Numbers
 	Carried func() []ChannelLine
 
+	// Command carries out a request for information whose name ends in
+	// "@ssh-master": one that OpenSSH's master does not know. Nil knows none.
+	Command func(ctx context.Context, name string) (text string, ok bool)
+
 	// Proxy serves a slave that asked for PROXY, until it leaves.
-	Proxy func(ctx context.Context, conn *muxproto.Conn) error
+	Proxy func(ctx context.Context, w Wish, conn *muxproto.Conn) error
 
 	// StopListening takes the control socket away before it returns.
 	StopListening func()
@@ -85,8 +90,8 @@ type Config struct {
 type Forwards interface {
 	// Open begins to forward; when it returns nil, connections are accepted.
 	// Port is the one that the host chose where f asked for any. The text of
-	// an error is the reason that the slave is told.
-	Open(ctx context.Context, f muxproto.Forward) (port uint32, err error)
+	// an error is the reason that the slave is told. W says who waits.
+	Open(ctx context.Context, w Wish, f muxproto.Forward) (port uint32, err error)
 
 	// Cancel ends a forward. Connections that it carries live on.
 	Cancel(ctx context.Context, f muxproto.Forward) error

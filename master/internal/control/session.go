@@ -38,7 +38,9 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	}
 	req := s.sessionRequest(ctx, m)
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
-	ses, err := session.Open(ctx, s.srv.cfg.Opener, req, files)
+	w := s.wish(files)
+	w.TTY, w.Bulk = m.WantTTY, movesMuch(m)
+	ses, err := session.Open(ctx, s.srv.cfg.Opener(w), req, files)
 	connected()
 	if err != nil {
 		return s.refuse(m.RequestID, err)
@@ -54,10 +56,11 @@ func (s *slave) sessionRequest(ctx context.Context, m *muxproto.NewSession) sess
 		Command: m.Command, Subsystem: m.Subsystem,
 		TTY: m.WantTTY, Term: m.Term, Escape: m.EscapeChar,
 		Env:   append(permittedEnv(m.Env, cfg.SendEnv), cfg.SetEnv...),
-		Agent: m.WantAgent && cfg.Agent(),
-		EOW:   cfg.EOW(),
+		Agent: m.WantAgent && cfg.Agent,
 		Info:  cfg.Info,
 		Log:   s.log,
+
+		KillRemote: cfg.KillRemote,
 	}
 	if m.WantX11 {
 		x, err := cfg.X11(ctx)
@@ -93,7 +96,7 @@ func (s *slave) newStdioForward(ctx context.Context, m *muxproto.NewStdioForward
 		return s.refuse(m.RequestID, err)
 	}
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
-	fwd, err := session.OpenStdioForward(ctx, s.srv.cfg.Opener, target, files)
+	fwd, err := session.OpenStdioForward(ctx, s.srv.cfg.Opener(s.wish(files)), target, files)
 	connected()
 	if err != nil {
 		return s.refuse(m.RequestID, err)

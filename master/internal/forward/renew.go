@@ -40,6 +40,30 @@ func (r *Remotes) Renew(ctx context.Context) error {
 	}
 }
 
+// Wanted says whether the host is to listen anywhere.
+func (r *Remotes) Wanted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all) > 0
+}
+
+// Withdraw has the host stop listening on a link that lives on while another one
+// takes its place, so that the places are free there. It is called before
+// [Remotes.Renew]; connections live on.
+func (r *Remotes) Withdraw(ctx context.Context, from Requester) {
+	r.mu.Lock()
+	var granted []*remote
+	for _, m := range r.all {
+		if m.granted == r.links {
+			granted = append(granted, m)
+		}
+	}
+	r.mu.Unlock()
+	for _, m := range granted {
+		r.tellOff(ctx, from, m)
+	}
+}
+
 // nextLink makes everything in the table something to be asked for.
 func (r *Remotes) nextLink() int {
 	r.mu.Lock()

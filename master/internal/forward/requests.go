@@ -50,7 +50,9 @@ func (r *Remotes) ask(ctx context.Context, at At) (port uint32, err error) {
 
 // unask has the host stop listening. Nobody waits for an answer; a link that
 // ended has stopped anyway.
-func (r *Remotes) unask(ctx context.Context, m *remote) {
+func (r *Remotes) unask(ctx context.Context, m *remote) { r.tellOff(ctx, r.to, m) }
+
+func (r *Remotes) tellOff(ctx context.Context, to Requester, m *remote) {
 	r.mu.Lock()
 	at, port := m.at, m.port
 	r.mu.Unlock()
@@ -58,7 +60,7 @@ func (r *Remotes) unask(ctx context.Context, m *remote) {
 	if at.Path != "" {
 		name, payload = cancelUnixRequest, ssh.Marshal(unixPlace{at.Path})
 	}
-	if _, _, err := r.to.SendRequest(ctx, name, false, payload); err != nil {
+	if _, _, err := to.SendRequest(ctx, name, false, payload); err != nil {
 		r.log.Debug("the host was not told to stop listening", "at", at.String(), "error", err)
 	}
 }

@@ -12,6 +12,12 @@ import (
 // documentation. To add an option, add a field.
 type Own struct {
 	SlaveTimeout time.Duration `default:"10s" doc:"how long a slave may take to hand over what its request announced"`
+	HoldTimeout  time.Duration `default:"30s" doc:"how long a slave is held while there is no connection or no free session; time in which somebody types does not count"`
+	LazyConnect  bool          `default:"no" doc:"connect when the first slave needs it, not at the start"`
+	MaxLinks     int           `default:"4" doc:"how many connections there may be to the host, where no person is needed to log in"`
+	WarmSessions int           `default:"1" doc:"how many sessions are opened ahead of need on each connection that is used"`
+	ExitMode     string        `default:"now" oneof:"now drain" doc:"what -O exit does: end at once, or listen no more and end with the last session"`
+	KillRemote   bool          `default:"no" doc:"signal what a slave that was killed leaves running at the host"`
 	Transport    string        `default:"auto" oneof:"auto native openssh" doc:"who makes the connection: ssh-master itself, the installed ssh, or that one where an option needs it"`
 }
 

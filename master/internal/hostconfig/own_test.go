@@ -56,7 +56,7 @@ func TestOwnOptions(t *testing.T) {
 func TestOwnOptionErrors(t *testing.T) {
 	for text, says := range map[string]string{
 		"# x\nSlaveTimout 5":                     `master_config:2: "SlaveTimout" is no option of ssh-master`,
-		"Host other\n\n  MaxLinks 4":             `master_config:3: "MaxLinks" is no option of ssh-master`,
+		"Host other\n\n  MaxLimbs 4":             `master_config:3: "MaxLimbs" is no option of ssh-master`,
 		"Host other\n  SlaveTimeout soon":        `master_config:2: SlaveTimeout "soon" is no time`,
 		"SlaveTimeout 5\nSlaveTimeout x":         `master_config:2: SlaveTimeout "x"`,
 		"User bob":                               `master_config:1: User belongs into ~/.ssh/config`,

@@ -18,6 +18,7 @@ import (
 
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/proxy"
+	passenger "sshmaster/master/internal/session"
 	"sshmaster/master/internal/sshtest"
 	"sshmaster/muxproto"
 )
@@ -70,9 +71,9 @@ func (m *testMaster) listen(t testing.TB) {
 	l, err := control.Listen(m.path, dir, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	server := control.New(control.Config{
-		Opener: m.link, PID: os.Getpid(), SlaveTimeout: patience, Host: "host", Log: slog.New(slog.DiscardHandler),
-		Busy: func() func() { return func() {} }, EOW: func() bool { return false },
-		Proxy: func(ctx context.Context, conn *muxproto.Conn) error {
+		Opener: func(control.Wish) passenger.Opener { return m.link }, PID: os.Getpid(), SlaveTimeout: patience, Host: "host", Log: slog.New(slog.DiscardHandler),
+		Busy: func() func() { return func() {} },
+		Proxy: func(ctx context.Context, _ control.Wish, conn *muxproto.Conn) error {
 			err := proxy.Serve(ctx, conn, m.config())
 			m.ends <- err
 			return err

@@ -78,6 +78,17 @@ func (p *Pool) Stream(ctx context.Context, want Want, name string, extra []byte)
 	return metered{o.ch, &o.m.traffic}, reqs, nil
 }
 
+// Reach waits for a link for global requests.
+func (p *Pool) Reach(ctx context.Context, want Want) error {
+	want.kind = home
+	o, err := p.newWaiter(&want).wait(ctx)
+	if err != nil {
+		return err
+	}
+	p.leave(o.m, &want, false)
+	return nil
+}
+
 // SendRequest sends a global request to the host on the home link. Where there is
 // none it waits for one if it wants a reply, and fails otherwise.
 func (p *Pool) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error) {

@@ -48,10 +48,11 @@ type Config struct {
 	// is never.
 	Wanted func() bool
 
-	// Home is called, on a goroutine of its own, when global requests go to
-	// another link than before: whatever the host was asked for has to be asked
-	// for again. Nil does nothing.
-	Home func()
+	// Home is called, on a goroutine of its own, when there is a link for global
+	// requests, and again when they go to another one: whatever the host was
+	// asked for has to be asked for again. Former is the link that they went to
+	// before where that one lives on, else nil. Nil does nothing.
+	Home func(former Link)
 
 	// Log gets what happens. Nil discards it.
 	Log *slog.Logger
@@ -103,7 +104,7 @@ func (c Config) complete() Config {
 		c.Wanted = func() bool { return false }
 	}
 	if c.Home == nil {
-		c.Home = func() {}
+		c.Home = func(Link) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

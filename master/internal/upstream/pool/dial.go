@@ -118,6 +118,9 @@ func (n *noting) Prompt(ctx context.Context, q prompt.Question) (string, error) 
 	return answer, err
 }
 
+// Check says whether anybody could be asked.
+func (n *noting) Check() error { return prompt.Check(n.Prompter) }
+
 // Notify shows something, such as that a token waits to be touched.
 func (n *noting) Notify(ctx context.Context, text string) (done func()) {
 	n.asked.Store(true)

@@ -26,6 +26,7 @@ type Pool struct {
 	mu      sync.Mutex
 	members []*member // oldest first
 	home    *member
+	former  Link      // the home before, should it live on
 	waiting []*waiter // who wants a seat, in order of arrival
 	joined  int       // how many members there have been
 	limit   int       // sessions that the host allows on a link; 0: not known
@@ -114,9 +115,9 @@ func (p *Pool) elect() {
 	for _, m := range p.members {
 		if !m.retired && !m.suspect {
 			p.home = m
-			if p.joined > 1 {
-				p.running.Go(p.cfg.Home)
-			}
+			former := p.former
+			p.former = nil
+			p.running.Go(func() { p.cfg.Home(former) })
 			return
 		}
 	}
@@ -188,7 +189,7 @@ func (p *Pool) Rotate(ctx context.Context) (text string, err error) {
 func (p *Pool) retire(m *member) {
 	m.retired = true
 	if p.home == m {
-		p.home = nil
+		p.home, p.former = nil, m.link
 	}
 	p.vacate(m)
 }

@@ -124,13 +124,14 @@ func TestLinkLostIsDialledAnew(t *testing.T) {
 	srv := sshtest.NewServer(t)
 	relay := sshtest.NewRelay(t, srv.Addr())
 	homes := make(chan struct{}, 10)
-	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Home = func() { homes <- struct{}{} } })
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Home = func(pool.Link) { homes <- struct{}{} } })
 	c, end := run(t, p, pool.Want{}, "cat")
 	relay.Cut()
 	<-c.Link().Done()
 	end()
 	_, end = run(t, p, pool.Want{}, "true")
 	end()
+	<-homes
 	<-homes
 	require.Equal(t, 2, srv.Counts().Logins)
 }
