@@ -27,6 +27,7 @@ func TestConnectionInformation(t *testing.T) {
   compression none\r
   rekey limit none interval none\r
   traffic \d+ pkts \d+ blks [0-9.]+[BKM]B in, \d+ pkts \d+ blks [0-9.]+[BKM]B out\r
+  link 1 up, age 00:00:0\d, round trip \S+, 0 sessions, 0 forwarded streams, 0 spares\r
 $`), text)
 	text, err = m.dial(t).Info(t.Context(), "channels")
 	require.NoError(t, err)

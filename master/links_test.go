@@ -1,9 +1,9 @@
 package master_test
 
 import (
-	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +84,7 @@ func TestLazyConnect(t *testing.T) {
 	require.Zero(t, srv.Counts().Connections)
 	require.Contains(t, m.info(t), "no connection: not connected to 127.0.0.1")
 	m.succeeds(t)
-	srv.Log().Await(t, "tcpip-forward")
+	srv.Log().Await(t, "global tcpip-forward 127.0.0.1:0")
 }
 
 func TestLazyConnectToNobody(t *testing.T) {
@@ -99,8 +99,10 @@ func TestDrain(t *testing.T) {
 	sshtest.NoLeaks(t)
 	m := start(t, sshtest.NewServer(t), "ExitMode=drain")
 	ses, in := m.session(t, "exit 3")
-	require.NoError(t, m.dial(t).Terminate(t.Context()))
-	require.Eventually(t, func() bool { _, err := muxproto.Dial(context.Background(), m.path); return err != nil }, patience, tick)
+	c := m.dial(t)
+	require.NoError(t, c.Terminate(t.Context()))
+	c.Close()
+	m.requireGone(t)
 	in.Close()
 	exit, err := ses.Wait(t.Context())
 	require.NoError(t, err)
@@ -117,17 +119,22 @@ func TestRotate(t *testing.T) {
 		Type: muxproto.ForwardRemote, ListenHost: "127.0.0.1", ConnectHost: "127.0.0.1", ConnectPort: uint32(port),
 	})
 	require.NoError(t, err)
-	ses, in := m.session(t, "exit 3")
+	ses, in := m.session(t, "cat")
 	text, err := m.dial(t).Info(t.Context(), "rotate@ssh-master")
 	require.NoError(t, err)
 	require.Equal(t, "new sessions use a new connection", text)
 	m.succeeds(t)
 	require.Contains(t, m.info(t), "link 1 takes no new sessions, ")
-	srv.Log().AwaitN(t, 2, "tcpip-forward")
+	srv.Log().AwaitFunc(t, "the new connection listens", func(events []sshtest.Event) bool {
+		return slices.ContainsFunc(events, func(e sshtest.Event) bool {
+			return e.Conn == 2 && strings.HasPrefix(e.String(), "global tcpip-forward 127.0.0.1:") && !e.Refused
+		})
+	})
 	require.Contains(t, srv.Log().String(), "cancel-tcpip-forward")
 	in.Close()
 	exit, err := ses.Wait(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 3, exit.Status)
+	require.Zero(t, exit.Status)
+	require.True(t, exit.Known)
 	require.Eventually(t, func() bool { return !strings.Contains(m.info(t), "link 1 ") }, patience, tick)
 }

@@ -17,7 +17,7 @@ import (
 // Slaves that come and are killed at any moment leave nothing behind.
 func TestSlavesKilledAtAnyMoment(t *testing.T) {
 	srv := sshtest.NewServer(t)
-	m := start(t, srv, "WarmSessions=0")
+	m := start(t, srv, "WarmSessions=0", "MaxLinks=1")
 	_, in := m.session(t, "exit 0") // what is made once is made now
 	in.Close()
 	require.Eventually(t, func() bool { return srv.Counts().OpenChannels == 0 }, patience, tick)

@@ -83,8 +83,7 @@ func (s *Links) join(ctx context.Context, o Options) (*held, error) {
 
 // nobody says whether there is nobody to ask.
 func (o Options) nobody() bool {
-	_, nobody := o.Prompter.(prompt.Nobody)
-	return nobody
+	return prompt.Check(o.Prompter) != nil
 }
 
 // needsSomebody says whether a person's answer could have helped.

@@ -190,7 +190,7 @@ func TestSpares(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
 	relay := sshtest.NewRelay(t, srv.Addr())
-	relay.Delay(10 * time.Millisecond)
+	relay.Delay(20 * time.Millisecond)
 	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Warm = 2 })
 	spares := func(n int) func() bool { return func() bool { return p.States()[0].Spares == n } }
 	require.Zero(t, p.States()[0].Spares, "none before the link is used")

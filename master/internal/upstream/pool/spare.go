@@ -21,7 +21,7 @@ const (
 
 	// worthwhile is the round trip below which trust saves nothing that anybody
 	// would notice: the host is asked each time, and need not be kept speaking.
-	worthwhile = 2 * time.Millisecond
+	worthwhile = 10 * time.Millisecond
 
 	// freshTime is how long a link is kept speaking after a session began.
 	freshTime = 15 * time.Second
