@@ -127,10 +127,7 @@ var errUnsafe = errors.New("Port forwarding failed: the host's key has changed, 
 // remote one there has to be a link, for which w may be asked something.
 func (s slaveForwards) Open(ctx context.Context, w control.Wish, f muxproto.Forward) (uint32, error) {
 	if remote(f) && !s.m.forwards.Exists(f) {
-		want, done := route{s.m, w}.want()
-		err := s.m.pool.Reach(ctx, want)
-		done()
-		if err != nil {
+		if err := s.m.pool.Reach(ctx, route{s.m, w}.want()); err != nil {
 			return 0, err
 		}
 	}

@@ -1,8 +1,10 @@
 package master_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -102,7 +104,7 @@ func TestDrain(t *testing.T) {
 	c := m.dial(t)
 	require.NoError(t, c.Terminate(t.Context()))
 	c.Close()
-	m.requireGone(t)
+	require.Eventually(t, func() bool { _, err := os.Lstat(m.path); return errors.Is(err, os.ErrNotExist) }, patience, tick)
 	in.Close()
 	exit, err := ses.Wait(t.Context())
 	require.NoError(t, err)

@@ -23,26 +23,26 @@ type route struct {
 	wish control.Wish // the zero wish is nobody's in particular
 }
 
-// want is the wish as the links see it, until done is called: who waits can be
-// told why, and asked what a login asks.
-func (r route) want() (w pool.Want, done func()) {
-	w = pool.Want{TTY: r.wish.TTY, Bulk: r.wish.Bulk}
-	if r.wish.Files == nil && r.wish.PID == 0 {
-		return w, func() {}
+// want is the wish as the links see it: who waits can be told why, and asked what
+// a login asks.
+func (r route) want() pool.Want {
+	w := pool.Want{TTY: r.wish.TTY, Bulk: r.wish.Bulk}
+	if r.wish.Files != nil || r.wish.PID != 0 {
+		w.Guest = r.guest
 	}
-	g := guest.New(guest.Config{
+	return w
+}
+
+func (r route) guest() pool.Guest {
+	return guest.New(guest.Config{
 		Files: r.wish.Files, PID: r.wish.PID,
 		Env: r.m.opts.Env, Host: r.m.host.OriginalHost, Log: r.m.log,
 	})
-	w.Guest = g
-	return w, g.Close
 }
 
 // OpenChannel opens a channel of any type to the host.
 func (r route) OpenChannel(ctx context.Context, name string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
-	want, done := r.want()
-	defer done()
-	return r.m.pool.Stream(ctx, want, name, extra)
+	return r.m.pool.Stream(ctx, r.want(), name, extra)
 }
 
 // SendRequest sends a global request to the host.
@@ -60,9 +60,7 @@ func (p passage) OpenChannel(ctx context.Context, name string, extra []byte) (ss
 	if name != "session" {
 		return p.route.OpenChannel(ctx, name, extra)
 	}
-	want, done := p.want()
-	defer done()
-	c, err := p.m.pool.Session(ctx, want)
+	c, err := p.m.pool.Session(ctx, p.want())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,7 +22,8 @@ type hold struct {
 	told    bool
 	waited  time.Duration // while nothing moved and nobody was asked
 	total   time.Duration
-	leaving func() // Asks without this guest
+	guest   Guest  // nil for nobody
+	leaving func() // Asks without the guest
 }
 
 // watch expects an answer on m.
@@ -84,8 +85,9 @@ func (h *hold) start() {
 		return
 	}
 	h.ticker = time.NewTicker(beat)
-	if g := h.want.Guest; g != nil {
-		h.leaving = h.pool.cfg.Asks.Join(g)
+	if h.want.Guest != nil {
+		h.guest = h.want.Guest()
+		h.leaving = h.pool.cfg.Asks.Join(h.guest)
 	}
 }
 
@@ -105,9 +107,9 @@ func (h *hold) count(failed error) error {
 	} else {
 		h.waited += beat
 	}
-	if g := h.want.Guest; g != nil && !h.told && !asking && h.total >= tellTime {
+	if h.guest != nil && !h.told && !asking && h.total >= tellTime {
 		h.told = true
-		g.Tell(why)
+		h.guest.Tell(why)
 	}
 	if h.waited < h.pool.cfg.Hold {
 		return nil
@@ -125,8 +127,9 @@ func (h *hold) end() {
 	if h.ticker != nil {
 		h.ticker.Stop()
 	}
-	if h.leaving != nil {
+	if h.guest != nil {
 		h.leaving()
+		h.guest.Close()
 	}
 }
 

@@ -57,12 +57,12 @@ func TestQueuesWhereALoginNeedsAPerson(t *testing.T) {
 	srv := sshtest.NewServer(t, sshtest.MaxSessions(2), sshtest.SecondFactor("Code: ", func(code string) bool { return code == "42" }))
 	p := newPool(t, srv, srv.Addr(), func(c *pool.Config) { c.Warm = 1 })
 	typist := newGuest("42")
-	_, end := run(t, p, pool.Want{Guest: typist}, "true")
+	_, end := run(t, p, pool.Want{Guest: typist.waits()}, "true")
 	end()
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			_, end := run(t, p, pool.Want{Guest: newGuest("")}, "true")
+			_, end := run(t, p, pool.Want{Guest: newGuest("").waits()}, "true")
 			end()
 		})
 	}
@@ -74,7 +74,7 @@ func TestQueuesWhereALoginNeedsAPerson(t *testing.T) {
 func TestNobodyToAsk(t *testing.T) {
 	srv := sshtest.NewServer(t, sshtest.SecondFactor("Code: ", func(string) bool { return true }))
 	p := newPool(t, srv, srv.Addr(), nil)
-	_, err := p.Session(within(t), pool.Want{Guest: newGuest("")})
+	_, err := p.Session(within(t), pool.Want{Guest: newGuest("").waits()})
 	require.Error(t, err)
 	require.NoError(t, within(t).Err(), "it failed at once")
 }
@@ -111,7 +111,7 @@ func TestEverythingFrozenAndThawed(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, end := run(t, p, pool.Want{Guest: g}, "true")
+		_, end := run(t, p, pool.Want{Guest: g.waits()}, "true")
 		end()
 	}()
 	require.Contains(t, <-g.told, "does not answer")

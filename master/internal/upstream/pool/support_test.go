@@ -106,6 +106,10 @@ func newGuest(code string) *guest {
 }
 
 func (g *guest) Tell(line string) { g.told <- line }
+func (g *guest) Close()           {}
+
+// waits is the guest as a want has it.
+func (g *guest) waits() func() pool.Guest { return func() pool.Guest { return g } }
 
 func (g *guest) Prompt(context.Context, prompt.Question) (string, error) {
 	if g.code == "" {

@@ -11,6 +11,9 @@ type Guest interface {
 
 	// Tell shows one line, if there is a terminal to show it on.
 	Tell(line string)
+
+	// Close ends the waiting: nothing is told or asked any more when it returns.
+	Close()
 }
 
 // A Want says what a channel is wanted for.
@@ -19,8 +22,10 @@ type Want struct {
 	// that it will move much data.
 	TTY, Bulk bool
 
-	// Guest is who waits; nil is nobody in particular.
-	Guest Guest
+	// Guest returns who waits. It is called at most once, when it turns out that
+	// there is something to wait for; the guest is closed before the wait is
+	// over. Nil is nobody in particular.
+	Guest func() Guest
 
 	kind  kind
 	name  string // of the channel
