@@ -84,7 +84,7 @@ func (p *Pool) join(m *member) {
 
 // attend waits for a member's end.
 func (p *Pool) attend(m *member) {
-	p.running.Go(func() { _, _ = m.link.Ping(p.ctx) }) // the first measure of its round trip
+	p.running.Go(func() { p.measure(m) })
 	<-m.link.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,6 +105,18 @@ func (p *Pool) attend(m *member) {
 	}
 	p.elect()
 	p.place()
+}
+
+// measure measures a new member's round trip.
+func (p *Pool) measure(m *member) {
+	if _, err := m.link.Ping(p.ctx); err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !m.used.IsZero() {
+		p.refill(m)
+	}
 }
 
 // elect chooses a home where there is none; the lock is held.

@@ -19,8 +19,8 @@ const (
 	// slack is added to that, for the time that it takes to be here.
 	slack = 20 * time.Millisecond
 
-	// worthwhile is the round trip below which trust saves nothing that anybody
-	// would notice: the host is asked each time, and need not be kept speaking.
+	// worthwhile is the round trip below which spares save nothing that anybody
+	// would notice.
 	worthwhile = 10 * time.Millisecond
 
 	// freshTime is how long a link is kept speaking after a session began.
@@ -38,9 +38,9 @@ type spare struct {
 	idle  chan struct{} // closed when reqs are nobody's
 }
 
-// refill opens spares on a member that is used; the lock is held.
+// refill opens spares on a member that is used and far away; the lock is held.
 func (p *Pool) refill(m *member) {
-	if !m.serves() || len(p.waiting) > 0 || p.closed {
+	if !m.serves() || len(p.waiting) > 0 || p.closed || m.link.RoundTrip() < worthwhile {
 		return
 	}
 	for len(m.spares)+m.filling < p.cfg.Warm && !m.full && (p.limit == 0 || m.sessions < p.limit) {
@@ -165,10 +165,10 @@ func (p *Pool) freshen(m *member) {
 		p.mu.Lock()
 		over := !m.serves() || time.Since(m.used) > freshTime || len(m.spares)+m.filling == 0
 		p.mu.Unlock()
-		trip := m.link.RoundTrip()
-		if over || trip < worthwhile {
+		if over {
 			return
 		}
+		trip := m.link.RoundTrip()
 		select {
 		case <-time.After(trip):
 		case <-m.link.Done():
