@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -95,7 +96,9 @@ func (p *Pool) dial(ctx context.Context, asks prompt.Prompter) (*member, error) 
 	call.Again = p.joined > 0
 	p.mu.Unlock()
 	var err error
-	if m.link, err = p.cfg.Dial(ctx, call); err == nil && !nobody {
+	if m.link, err = p.cfg.Dial(ctx, call); err != nil {
+		noted.settle()
+	} else if !nobody {
 		p.mu.Lock()
 		p.person = noted.asked.Load()
 		p.mu.Unlock()
@@ -107,10 +110,21 @@ func (p *Pool) dial(ctx context.Context, asks prompt.Prompter) (*member, error) 
 type noting struct {
 	prompt.Prompter
 	asked atomic.Bool
+	open  sync.RWMutex // for reading while a question is asked
+}
+
+// settle waits until no question is open any more. A dial that is called off may
+// return before the terminal on which it asked is set back, and whoever called it
+// off may be about to end the process.
+func (n *noting) settle() {
+	n.open.Lock()
+	defer n.open.Unlock()
 }
 
 // Prompt asks, and notes that it was answered.
 func (n *noting) Prompt(ctx context.Context, q prompt.Question) (string, error) {
+	n.open.RLock()
+	defer n.open.RUnlock()
 	answer, err := n.Prompter.Prompt(ctx, q)
 	if err == nil {
 		n.asked.Store(true)

@@ -64,7 +64,13 @@ func (p *Pool) better(m, other *member, want *Want) bool {
 // clashes says whether what m carries would make a session sluggish, or the
 // session what m carries.
 func clashes(m *member, want *Want) bool {
-	return want.TTY && m.traffic.heavy() || want.Bulk && m.ttys > 0
+	return want.TTY && m.loaded() && m.traffic.heavy() || want.Bulk && m.ttys > 0
+}
+
+// loaded says whether anything is under way that may carry much: what has ended
+// does not any more.
+func (m *member) loaded() bool {
+	return m.sessions-len(m.spares)-m.filling > m.ttys || m.streams > 0 || m.others > 0
 }
 
 // serving counts the members that can take new channels.

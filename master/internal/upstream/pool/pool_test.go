@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/pool"
+	"sshmaster/master/internal/upstream/prompt"
 )
 
 func TestOneDialForAllWhoWait(t *testing.T) {
@@ -69,6 +71,35 @@ func TestQueuesWhereALoginNeedsAPerson(t *testing.T) {
 	all.Wait()
 	require.Equal(t, 1, srv.Counts().Logins)
 	require.Len(t, typist.asked, 1)
+}
+
+// slow is somebody whose terminal takes a moment to be set back.
+type slow struct {
+	asked chan struct{}
+	back  atomic.Bool
+}
+
+func (s *slow) Prompt(ctx context.Context, _ prompt.Question) (string, error) {
+	close(s.asked)
+	<-ctx.Done()
+	time.Sleep(50 * time.Millisecond)
+	s.back.Store(true)
+	return "", context.Cause(ctx)
+}
+
+func TestCalledOffWhileAsking(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.SecondFactor("Code: ", func(string) bool { return true }))
+	typist, everybody := &slow{asked: make(chan struct{})}, &crowd{}
+	everybody.Join(typist)
+	p := newPool(t, srv, srv.Addr(), func(c *pool.Config) { c.Asks = everybody })
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-typist.asked
+		cancel()
+	}()
+	require.ErrorIs(t, p.Connect(ctx), context.Canceled)
+	require.True(t, typist.back.Load(), "the question was still open")
 }
 
 func TestNobodyToAsk(t *testing.T) {
@@ -184,6 +215,20 @@ func TestSessionsOnTerminalsStayOffBulk(t *testing.T) {
 	require.NotEqual(t, tty.Link(), load.Link())
 	endLoad()
 	endTTY()
+}
+
+func TestBulkThatHasEndedIsNoLoad(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Warm = 1 })
+	load, endLoad := run(t, p, pool.Want{}, "cat")
+	_, err := load.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	endLoad()
+	tty, end := run(t, p, pool.Want{TTY: true}, "cat")
+	require.Same(t, load.Link(), tty.Link())
+	end()
+	require.Equal(t, 1, srv.Counts().Logins)
 }
 
 func TestSpares(t *testing.T) {
