@@ -16,7 +16,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/ssh-master
@@ -35,7 +35,7 @@ demo: build ## see it work, with nothing configured
 
 .PHONY: test
 test: ## run everything that CI runs, cheapest first
-	@.ci/steps lint compat-tests fuzz race
+	@.ci/steps lint compat-tests compat fuzz race
 
 .PHONY: lint
 lint: ## gofmt, vet (Linux, macOS and FreeBSD), staticcheck, a tidy go.mod, the manual page
@@ -56,6 +56,15 @@ bench: ## measure beside ssh -M, into compat-tests/BENCHMARKS.md; ROWS=regexp fo
 	@.ci/need ssh sshd scp rsync
 	@BENCH_QUICK=$(QUICK) BENCH_WRITE=$(if $(QUICK),,BENCHMARKS.md) \
 		$(GO) test -run '^$$' -bench 'Masters/($(value ROWS))' -benchtime 1x -timeout 0 ./compat-tests/
+
+.PHONY: compat
+compat: build ## the interop matrix: four releases of ssh, six servers, in containers or chroots
+	@.ci/need ssh
+	@compat-tests/containers/run
+
+.PHONY: compat-images
+compat-images: build ## make the images of docker-compose.yml from Debian's packages, without a registry
+	@compat-tests/containers/images base
 
 .PHONY: fuzz
 fuzz: ## give each fuzz target FUZZTIME inputs

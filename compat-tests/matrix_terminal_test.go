@@ -1,0 +1,57 @@
+package compat
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// checks: the slave is told the master's process, and can see it where it shares the master's processes.
+func checks(c *cell) mark {
+	c.Helper()
+	r := bash(c.T, c.place, c.slave.host, c.script(`ssh -O check $host; cat /proc/$pid/comm 2>/dev/null`), nil)
+	found := masterRunning.FindStringSubmatch(r.Stderr)
+	require.NotNil(c, found, r.Stderr)
+	require.Equal(c, c.pid, found[1])
+	if !c.apart() {
+		require.Equal(c, "ssh-master\n", r.Stdout)
+	}
+	return mark{}
+}
+
+// apart tells whether the slave has processes of its own, among which the master is not.
+func (c *cell) apart() bool { return c.slave.host == "slave-apart" }
+
+// resizes: the far terminal has the size of the slave's, and gets a new one with it.
+func resizes(c *cell) mark {
+	c.Helper()
+	term, p := atTerminal(c.T, c.place, c.slave.host, c.script(`
+		size() { until test "$(stty size)" = "$*"; do sleep 0.05; done; }
+		size 24 80                                         # the place may set it a moment after the command has begun
+		(size 31 97 </dev/tty; touch resized) </dev/null & # ssh has been told, then
+		ssh -tt $host 'stty size; echo $TERM; echo ready; read x; stty size; test -n "$x" || until test "$(stty size)" = "31 97"; do sleep 0.05; done; echo "changed $x"; read x; exit 4'`))
+	require.Contains(c, term.Expect(c, "ready"), "24 80\r\nxterm\r\n")
+	term.Resize(c, 31, 97)
+	eventually(c, func() bool { return bash(c.T, c.place, c.slave.host, c.script("test -e resized"), nil).Code == 0 }, "the slave's terminal has its old size")
+	result := mark{}
+	if c.apart() {
+		// It tells by a signal to a process that it cannot reach.
+		term.Type(c, "typed\r")
+		require.Contains(c, term.Expect(c, "changed typed"), "24 80\r\n")
+		result.text = "the size is right at the start, changes do not come through"
+	} else {
+		term.Type(c, "\r")
+		term.Expect(c, "changed ")
+	}
+	term.Type(c, "\r")
+	term.Expect(c, "Shared connection to "+c.server.host+" closed.")
+	require.Equal(c, 4, p.Wait(c))
+	return result
+}
+
+// atTerminal starts a script on a host at a terminal with somebody at it.
+func atTerminal(t *testing.T, p place, host, script string) (*Terminal, *Process) {
+	t.Helper()
+	term := newTerminal(t)
+	return term, term.Start(t, nil, p.command(host, on{tty: true}, "bash", "-c", script)...)
+}
