@@ -223,8 +223,9 @@ func (m *configured) look(t *testing.T) found {
 	return found{socket: socket, where: r.Stdout}
 }
 
-// unfinished is the name that a socket has before it is moved into place: sixteen random characters at its end.
-var unfinished = regexp.MustCompile(`\.[0-9A-Za-z]{16}$`)
+// unfinished is the name that a socket has before it is moved into place: stock's has sixteen random characters at its end,
+// ssh-master's is hidden.
+var unfinished = regexp.MustCompile(`\.[0-9A-Za-z]{16}$|/\.ssh-master-[0-9A-Z]+$`)
 
 // socket is the path of the control socket in the master's folder; empty when nobody listens on one yet.
 func (m *configured) socket() string {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -105,9 +106,10 @@ func killedForwarding(t *testing.T, m *Master, sig syscall.Signal) {
 	require.NoError(t, err, "and nobody else holds the output open")
 }
 
-// The link dies: every session ends with 255, the socket goes, the master ends.
+// The link dies: every session ends with 255. A stock master ends, and its socket goes; ours serves the next session over
+// another link.
 func TestLinkDies(t *testing.T) {
-	forEachMaster(t, Setup{Terminals: true}, func(t *testing.T, m *Master) {
+	forEachMaster(t, Setup{Terminals: true, KeepOpen: true}, func(t *testing.T, m *Master) {
 		session, _, _ := heldSession(t, m, "cat")
 		term := newTerminal(t)
 		before := term.State(t)
@@ -117,20 +119,40 @@ func TestLinkDies(t *testing.T) {
 		require.Equal(t, 255, session.Wait(t))
 		require.Equal(t, 255, onTerminal.Wait(t))
 		require.Equal(t, before, term.State(t))
+		if m.Kind == Ours {
+			term.Expect(t, "Connection to 127.0.0.1 closed by remote host.") // why
+			m.servesAnew(t)
+			require.Equal(t, 2, m.Server.Logins())
+			return
+		}
 		require.Equal(t, 255, m.Wait(t))
 		require.False(t, exists(m.Control), "the socket is still there")
 	})
 }
 
-// A refused session hangs nobody, and its reason is told.
+// A refused session hangs nobody, and its reason is told. Ours waits for room before it refuses, and no longer than
+// HoldTimeout; there is no further link to be had here.
 func TestRefused(t *testing.T) {
-	forEachMaster(t, Setup{Server: []string{"MaxSessions 1"}}, func(t *testing.T, m *Master) {
+	setup := Setup{Server: []string{"MaxSessions 1"}, Own: []string{"-oHoldTimeout=2"}}
+	reason := map[Kind]string{
+		Stock: "Session open refused by peer",
+		Ours:  "waiting for a free session: 127.0.0.1 allows 1 on a connection, and all of 1 are in use (HoldTimeout 2s)",
+	}
+	forEachMaster(t, setup, func(t *testing.T, m *Master) {
 		first, stdin, _ := heldSession(t, m, "cat; exit 2")
 		before := m.rested(t)
-		for range 5 {
+		var callers sync.WaitGroup
+		var told [5]Result
+		var failed [5]error
+		for i := range told {
 			// The caller waits for the end of its pipe, not only for ssh; the client falls back to a login, which fails.
-			r := run(t, Command{Args: []string{"sh", "-c", `x=$("$@" 2>&1); echo "$? $x"`, "sh", "ssh", "-F", m.Server.Config, Target, "true"}})
-			require.Contains(t, r.Stdout, "255 mux_client_request_session: session request failed: Session open refused by peer")
+			c := Command{Args: []string{"sh", "-c", `x=$("$@" 2>&1); echo "$? $x"`, "sh", "ssh", "-F", m.Server.Config, Target, "true"}}
+			callers.Go(func() { told[i], failed[i] = c.run() })
+		}
+		callers.Wait()
+		for i, r := range told {
+			require.NoError(t, failed[i])
+			require.Contains(t, r.Stdout, "255 mux_client_request_session: session request failed: "+reason[m.Kind])
 		}
 		m.settles(t, before)
 		require.NoError(t, stdin.Close())

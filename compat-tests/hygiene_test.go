@@ -189,7 +189,12 @@ func closedByMaster(t testing.TB, p *pipes) {
 
 // The descriptors of a refused session are closed although its slave stays attached.
 func TestDescriptorsOfARefusedSession(t *testing.T) {
-	forEachMaster(t, Setup{Server: []string{"MaxSessions 1"}}, func(t *testing.T, m *Master) {
+	reason := map[Kind]string{
+		Stock: "Session open refused by peer",
+		Ours:  "waiting for a free session: 127.0.0.1 allows 1 on a connection, and all of 1 are in use (HoldTimeout 1s)",
+	}
+	setup := Setup{Server: []string{"MaxSessions 1"}, Own: []string{"-oHoldTimeout=1"}}
+	forEachMaster(t, setup, func(t *testing.T, m *Master) {
 		first, firstPipes := m.Attach(t), newPipes(t)
 		first.Open(t, firstPipes, "cat; exit 7")
 		t.Run("by the server", func(t *testing.T) {
@@ -198,7 +203,7 @@ func TestDescriptorsOfARefusedSession(t *testing.T) {
 			require.NoError(t, s.sendFile(p.passed[:]...))
 			f := s.expectKind(t, typeFailure)
 			require.EqualValues(t, 9, f.word(1))
-			require.Equal(t, "Session open refused by peer", f.text(2))
+			require.Equal(t, reason[m.Kind], f.text(2))
 			closedByMaster(t, p)
 		})
 		t.Run("second on one connection", func(t *testing.T) {

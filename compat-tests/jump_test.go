@@ -121,7 +121,11 @@ func TestMasterOfTheBastionCarriesJumps(t *testing.T) {
 			})
 			bastion := n.Master(t, outer, "bastion")
 			n.Servers["bastion"].StopListening()
-			inner := []*Master{n.Master(t, kind, "inner1"), n.Master(t, kind, "inner2")}
+			var own []string
+			if kind == Ours {
+				own = []string{"-oHoldTimeout=1"}
+			}
+			inner := []*Master{n.Master(t, kind, "inner1", own...), n.Master(t, kind, "inner2", own...)}
 			n.Serves(t, "inner1")
 			n.Serves(t, "inner2")
 			require.Equal(t, 1, n.Servers["bastion"].Logins())
@@ -129,7 +133,15 @@ func TestMasterOfTheBastionCarriesJumps(t *testing.T) {
 			r := run(t, Command{Args: []string{"ssh", "-F", n.Config, "-O", "exit", "bastion"}})
 			require.Equal(t, 0, r.Code, r.Stderr)
 			bastion.Wait(t)
-			for _, m := range inner {
+			for i, m := range inner {
+				if kind == Ours { // it is ready to serve again, and says what is missing
+					r := run(t, Command{Args: []string{"ssh", "-F", n.Config, noLogin, fmt.Sprintf("inner%d", i+1), "true"}})
+					require.Equal(t, 255, r.Code)
+					require.Contains(t, r.Stderr, "jump host bastion")
+					require.Contains(t, r.Stderr, "Connection refused")
+					require.True(t, m.Answers())
+					continue
+				}
 				require.Equal(t, 255, m.Wait(t))
 				require.False(t, exists(m.Control))
 			}
@@ -142,11 +154,17 @@ func TestBastionGoes(t *testing.T) {
 		n := newNetwork(t, map[string][]string{"bastion": nil, "inner": {"ProxyJump bastion"}})
 		m := n.Master(t, kind, "inner")
 		n.Servers["bastion"].Cut()
-		require.Equal(t, 255, m.Wait(t))
-		require.False(t, exists(m.Control))
-		if kind == Ours {
-			require.Contains(t, read(t, m.LogFile), "jump host bastion: ")
+		if kind == Stock {
+			require.Equal(t, 255, m.Wait(t))
+			require.False(t, exists(m.Control))
+			return
 		}
+		r := run(t, Command{Args: []string{"ssh", "-F", n.Config, noLogin, "inner", "echo anew"}})
+		require.Equal(t, Result{Stdout: "anew\n"}, r)
+		require.Contains(t, read(t, m.LogFile), "jump host bastion: ")
+		require.True(t, m.Running())
+		require.Equal(t, 2, n.Servers["bastion"].Logins())
+		require.Equal(t, 2, n.Servers["inner"].Logins())
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ type Setup struct {
 	Server      []string // lines of sshd_config, before the defaults
 	Client      []string // lines of ssh_config that master and clients share
 	Options     []string // arguments of the master alone
+	Own         []string // and of ssh-master alone
 	Control     string   // the socket's name in Dir; "ctl" when empty
 	KeepOpen    bool     // the server goes on listening, for tests of fallback and of reconnecting
 	Plain       bool     // never the race detector, for tests that move much data
@@ -132,7 +134,11 @@ func (m *Master) Command(args ...string) []string {
 // its own so that no test's terminal is its controlling one, and waits until its socket answers.
 func (m *Master) Start(t testing.TB) {
 	t.Helper()
-	args := m.Command(append(append([]string{"-M", "-N", "-E", m.LogFile}, m.setup.Options...), Target)...)
+	options := m.setup.Options
+	if m.Kind == Ours {
+		options = slices.Concat(options, m.setup.Own)
+	}
+	args := m.Command(slices.Concat([]string{"-M", "-N", "-E", m.LogFile}, options, []string{Target})...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env, cmd.Dir = environment(m.setup.Environment...), m.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -214,6 +220,18 @@ func (m *Master) End(t testing.TB) {
 // SSH is the command line of a client that attaches to the master: ssh -F config args.
 func (m *Master) SSH(args ...string) []string {
 	return append([]string{"ssh", "-F", m.Server.Config}, args...)
+}
+
+// noLogin is an option of clients: who has it attaches to a master or fails, also where a server listens.
+const noLogin = "-oProxyCommand=false"
+
+// servesAnew finds that a master which has lost its link, and whose server listens, is still there and connects for the
+// next session.
+func (m *Master) servesAnew(t testing.TB) {
+	t.Helper()
+	r := run(t, Command{Args: m.SSH(noLogin, Target, "echo anew; exit 3")})
+	require.Equal(t, Result{Stdout: "anew\n", Code: 3}, r)
+	require.Equal(t, m.PID(), m.CheckPID(t))
 }
 
 // Session runs command in a session on the master.

@@ -29,7 +29,7 @@ func TestDifferentialClients(t *testing.T) {
 		{"INT", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGINT))}}},
 		{"HUP", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGHUP))}}},
 		{"QUIT", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGQUIT))}}},
-		{"link lost", Setup{}, []row{{name: "sshd killed", do: endedBy(func(_ *testing.T, m *Master) { m.Server.Cut() })}}},
+		{"link lost", Setup{KeepOpen: true}, []row{linkLostRow()}},
 	})
 }
 
@@ -187,6 +187,28 @@ func endedBy(end func(t *testing.T, m *Master)) func(t *testing.T, m *Master) ou
 			"exit status":           itoa(m.Wait(t)),
 			"socket":                left(m),
 		}
+	}
+}
+
+// linkLostRow is the one end of a link that is not its master's.
+func linkLostRow() row {
+	const because = "it outlives its link, and connects anew for the next session"
+	return row{
+		name: "sshd killed",
+		do: func(t *testing.T, m *Master) outcome {
+			session, _, _ := heldSession(t, m, "cat; exit 7")
+			m.Server.Cut()
+			o := outcome{"session's exit status": itoa(session.Wait(t)), "ended": "no"}
+			if m.Kind == Stock {
+				o["ended"] = itoa(m.Wait(t))
+			}
+			next := of(run(t, Command{Args: m.SSH(noLogin, Target, "echo anew; exit 3")}))
+			o["next session's exit status"], o["next session's output"] = next["code"], next["stdout"]
+			o["socket"] = left(m)
+			return o
+		},
+		more: map[string]string{"ended": because, "next session's exit status": because, "next session's output": because, "socket": because},
+		want: outcome{"session's exit status": "255", "next session's exit status": "3", "next session's output": "anew\n", "socket": "there"},
 	}
 }
 

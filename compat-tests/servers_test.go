@@ -230,8 +230,8 @@ func (m *otherMaster) forwards(t *testing.T) {
 	}
 }
 
-// TinySSH ends a connection with its first session: a master of it has one session to give, and ends then. It forwards
-// nothing. Global requests it answers in a way that says nothing, and stock waits for ever for the outcome of -R.
+// TinySSH ends a connection with its first session: a stock master of it has one session to give, and ends then; ours
+// connects anew for each. It forwards nothing. Global requests it answers in a way that says nothing, and stock waits for ever for the outcome of -R.
 func TestTinySSH(t *testing.T) {
 	for name, behaviour := range map[string]func(t *testing.T, m *otherMaster){
 		"session": func(t *testing.T, m *otherMaster) {
@@ -241,10 +241,14 @@ func TestTinySSH(t *testing.T) {
 		"terminal":      func(t *testing.T, m *otherMaster) { m.terminal(t) },
 		"a session beside the first": func(t *testing.T, m *otherMaster) {
 			first, stdin, _ := heldSession(t, m.Master, "cat; exit 3")
-			// The client is told why, and logs in by itself.
-			r := m.Session(t, "echo by itself")
-			require.Equal(t, Result{Stdout: "by itself\n", Stderr: "mux_client_request_session: session request failed: Session open refused by peer\n"},
-				Result{Stdout: r.Stdout, Stderr: strings.ReplaceAll(r.Stderr, "\r", ""), Code: r.Code})
+			if m.Kind == Ours { // it has a connection of its own, and nobody sees a refusal
+				r := run(t, Command{Args: m.SSH(noLogin, Target, "echo beside; exit 4")})
+				require.Equal(t, Result{Stdout: "beside\n", Code: 4}, r)
+			} else { // the client is told why, and logs in by itself
+				r := m.Session(t, "echo by itself")
+				require.Equal(t, Result{Stdout: "by itself\n", Stderr: "mux_client_request_session: session request failed: Session open refused by peer\n"},
+					Result{Stdout: r.Stdout, Stderr: strings.ReplaceAll(r.Stderr, "\r", ""), Code: r.Code})
+			}
 			require.EqualValues(t, 2, m.connections.Swap(1))
 			require.NoError(t, stdin.Close())
 			require.Equal(t, 3, first.Wait(t))
@@ -282,6 +286,12 @@ func TestTinySSH(t *testing.T) {
 			tinyssh.forEachMasterOf(t, func(t *testing.T, m *otherMaster) {
 				behaviour(t, m)
 				m.once(t)
+				if m.Kind == Ours {
+					m.servesAnew(t)
+					require.EqualValues(t, 2, m.connections.Load())
+					m.End(t)
+					return
+				}
 				require.Equal(t, 255, m.Wait(t))
 				require.False(t, exists(m.Control), "the socket is still there")
 			})

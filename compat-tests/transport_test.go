@@ -112,9 +112,7 @@ func TestTransportOfForwards(t *testing.T) {
 
 		r := m.Ask(t, "forward", "-R", "0:"+echo)
 		require.Equal(t, 0, r.Code, r.Stderr)
-		port, err := strconv.Atoi(strings.TrimSpace(r.Stdout))
-		require.NoError(t, err)
-		require.Equal(t, answer, exchange("tcp", at(port)))
+		require.Equal(t, answer, throughChosen(strings.TrimSpace(r.Stdout)))
 
 		socket := filepath.Join(m.Dir, "r")
 		require.Equal(t, 0, m.Ask(t, "forward", "-R", socket+":"+echo).Code)
@@ -133,7 +131,7 @@ func TestTransportOfForwards(t *testing.T) {
 		require.Equal(t, answer, exchange("tcp", at(taken)))
 
 		// A slave in proxy mode, which asks by itself.
-		port = freePort(t)
+		port := freePort(t)
 		line := m.SSH("-O", "proxy", "-N", "-R", fmt.Sprintf("127.0.0.1:%d:%s", port, echo), Target)
 		slave := exec.Command(line[0], line[1:]...)
 		slave.Env = environment()
@@ -157,13 +155,15 @@ func TestTransportIsDescribed(t *testing.T) {
 }
 
 func TestTransportIsLost(t *testing.T) {
-	overStock(t, Setup{}, func(t *testing.T, m *Master) {
+	overStock(t, Setup{KeepOpen: true}, func(t *testing.T, m *Master) {
 		p, _, _ := heldSession(t, m, "echo ready; cat")
-		require.NoError(t, syscall.Kill(m.onlyChild(t), syscall.SIGKILL))
+		ssh := m.onlyChild(t)
+		require.NoError(t, syscall.Kill(ssh, syscall.SIGKILL))
 		require.Equal(t, 255, p.Wait(t))
-		require.Equal(t, 255, m.Wait(t))
+		m.servesAnew(t)
 		require.Contains(t, read(t, m.LogFile), "Connection to 127.0.0.1 lost: its ssh was ended by signal killed")
-		require.False(t, exists(m.Control))
+		require.NotEqual(t, ssh, m.onlyChild(t))
+		require.Equal(t, 2, m.Server.Logins())
 	})
 }
 
