@@ -189,7 +189,7 @@ func lasting(err error) bool {
 // failAll fails everybody who waits; the lock is held.
 func (p *Pool) failAll(err error) {
 	for _, w := range p.waiting {
-		w.failed <- err
+		w.fail(err)
 	}
 	clear(p.waiting)
 	p.waiting = p.waiting[:0]

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -60,16 +59,7 @@ func (h *hold) doubt() {
 		return
 	}
 	h.pool.suspect(m)
-	if !h.pool.queued(h.waiter) {
-		h.queue()
-	}
-}
-
-// queued says whether w waits for a seat.
-func (p *Pool) queued(w *waiter) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Contains(p.waiting, w)
+	h.queue()
 }
 
 // lonely says whether there is no link that serves.

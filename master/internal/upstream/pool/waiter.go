@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -57,16 +58,16 @@ func (p *Pool) newWaiter(want *Want) *waiter {
 	}
 }
 
-// queue asks for a seat.
+// queue asks for a seat, unless one is asked for or granted already.
 func (w *waiter) queue() {
 	p := w.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.gone {
+	if w.gone || len(w.seats) > 0 || slices.Contains(p.waiting, w) {
 		return
 	}
 	if p.closed {
-		w.failed <- ErrClosed
+		w.fail(ErrClosed)
 		return
 	}
 	if len(p.waiting) == 0 { // what was hopeless, or not urgent, is tried anew
@@ -76,18 +77,21 @@ func (w *waiter) queue() {
 	p.place()
 }
 
+// fail tells w that there is no link to be had. One reason is enough.
+func (w *waiter) fail(err error) {
+	select {
+	case w.failed <- err:
+	default:
+	}
+}
+
 // quit takes w out of the queue, and gives back what it was granted meanwhile.
 func (w *waiter) quit() {
 	p := w.pool
 	close(w.over)
 	p.mu.Lock()
 	w.gone = true
-	for i, other := range p.waiting {
-		if other == w {
-			p.waiting = append(p.waiting[:i:i], p.waiting[i+1:]...)
-			break
-		}
-	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(other *waiter) bool { return other == w })
 	p.mu.Unlock()
 	select {
 	case s := <-w.seats:

@@ -1,0 +1,88 @@
+package pool_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sshmaster/master/internal/sshtest"
+	"sshmaster/master/internal/upstream/pool"
+)
+
+// Links that are cut and freeze at any moment, slaves that leave at any moment,
+// and a host that allows few sessions: nobody waits for ever, and nothing is left.
+func TestTrouble(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t, sshtest.MaxSessions(3), sshtest.NoLog())
+	relay := sshtest.NewRelay(t, srv.Addr())
+	relay.Delay(6 * time.Millisecond) // far enough for spares
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) {
+		c.Warm, c.Idle, c.LastChance = 1, 20*time.Millisecond, 300*time.Millisecond
+	})
+	over := make(chan struct{})
+	var trouble, slaves sync.WaitGroup
+	trouble.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				relay.Thaw()
+				return
+			case <-time.After(time.Duration(rand.IntN(80)) * time.Millisecond):
+			}
+			switch i % 4 {
+			case 0:
+				relay.Cut()
+			case 1:
+				relay.FreezePresent()
+			case 2:
+				relay.Thaw()
+			case 3:
+				p.Check()
+			}
+		}
+	})
+	for range 8 {
+		slaves.Go(func() {
+			for range 15 {
+				leaves(t, p)
+			}
+		})
+	}
+	slaves.Wait()
+	close(over)
+	trouble.Wait()
+	_, end := run(t, p, pool.Want{}, "true")
+	end()
+	for _, s := range p.States() {
+		require.Zero(t, s.Sessions)
+	}
+}
+
+// leaves has a session, or leaves while it waits for one.
+func leaves(t *testing.T, p *pool.Pool) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	left := rand.IntN(3) == 0
+	if left {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(rand.IntN(20))*time.Millisecond)
+		defer cancel()
+	}
+	c, err := p.Session(ctx, pool.Want{TTY: rand.IntN(4) == 0, Bulk: rand.IntN(4) == 0})
+	if err != nil {
+		if !left {
+			t.Errorf("a session was not had: %v", err)
+		}
+		return
+	}
+	_ = c.Close()
+	for req := range c.Requests {
+		if req.WantReply {
+			_ = req.Reply(false, nil)
+		}
+	}
+	c.Closed()
+}
