@@ -40,7 +40,8 @@ share it through a control socket, as ssh -M -N does.
   ssh-master -O exit host         end it
 
 Options are ssh's own; those that only concern a session are accepted and do
-nothing. -O takes check, exit, stop, forward, cancel, conninfo and channels.
+nothing. -O takes check, exit, stop, forward, cancel, conninfo, channels and
+rotate.
 See ssh-master(1).
 `
 }
