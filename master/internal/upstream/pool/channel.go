@@ -40,7 +40,7 @@ func (c *Channel) GrantTerminals() { c.m.ptys.Store(true) }
 // other error is for a person.
 func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	want.kind, want.name = session, "session"
-	o, err := p.newWaiter(&want).wait(ctx)
+	o, err := p.await(ctx, &want)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,18 @@ func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 		c.Channel = metered{o.ch, &o.m.traffic}
 	}
 	return c, nil
+}
+
+// await waits on a stack of its own, which goes with the wait: whoever wants a
+// session stays for as long as that, with a small one.
+func (p *Pool) await(ctx context.Context, want *Want) (o outcome, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		o, err = p.newWaiter(want).wait(ctx)
+	}()
+	<-done
+	return o, err
 }
 
 // OpenChannel opens a channel of any type, for nobody in particular. The seat of a
@@ -63,7 +75,7 @@ func (p *Pool) Stream(ctx context.Context, want Want, name string, extra []byte)
 	if name == "session" {
 		want.kind = session
 	}
-	o, err := p.newWaiter(&want).wait(ctx)
+	o, err := p.await(ctx, &want)
 	if err != nil {
 		return nil, nil, err
 	}
