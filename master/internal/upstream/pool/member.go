@@ -20,6 +20,7 @@ type member struct {
 	spares  []*spare
 	filling int  // spares being opened
 	takes   int  // seats taken so far
+	ends    int  // sessions closed so far
 	ever    bool // the host has opened a session
 	full    bool // the host has refused a session, and none has ended since
 
@@ -54,7 +55,7 @@ func (p *Pool) roomy(m *member) bool {
 // take gives w a seat on m; the lock is held. It is given back by leave.
 func (p *Pool) take(m *member, want *Want) (s seat) {
 	m.takes++
-	s.m, s.alone, s.take = m, m.sessions == 0, m.takes
+	s.m, s.alone, s.take, s.ends = m, m.sessions == 0, m.takes, m.ends
 	m.stopTimer()
 	if want.kind != session {
 		m.streams++
@@ -86,6 +87,7 @@ func (p *Pool) give(m *member, want *Want, confirmed bool) {
 		m.sessions--
 		if confirmed {
 			m.open--
+			m.ends++
 			m.full = false
 		}
 		if m.sessions == 0 {

@@ -30,6 +30,7 @@ type Pool struct {
 	waiting []*waiter // who wants a seat, in order of arrival
 	joined  int       // how many members there have been
 	limit   int       // sessions that the host allows on a link; 0: not known
+	most    int       // sessions that were open on a link at once, at most
 	moved   time.Time // when somebody last got a seat or gave one back
 	closed  bool
 

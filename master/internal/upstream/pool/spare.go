@@ -46,7 +46,8 @@ func (p *Pool) refill(m *member) {
 	for len(m.spares)+m.filling < p.cfg.Warm && !m.full && (p.limit == 0 || m.sessions < p.limit) {
 		m.filling++
 		m.sessions++
-		p.running.Go(func() { p.fill(m) })
+		ends := m.ends
+		p.running.Go(func() { p.fill(m, ends) })
 	}
 	if p.cfg.Warm > 0 && !m.fresh {
 		m.fresh = true
@@ -57,21 +58,21 @@ func (p *Pool) refill(m *member) {
 // spareWant is what the seats of spares are for.
 var spareWant = Want{name: "session"}
 
-// fill opens one spare. A host that refuses it has told how many sessions it
+// fill opens one spare; ends is how many sessions had ended when it began. A host that refuses it has told how many sessions it
 // allows.
-func (p *Pool) fill(m *member) {
+func (p *Pool) fill(m *member, ends int) {
 	ch, reqs, err := m.link.OpenChannel(p.ctx, "session", nil)
 	p.mu.Lock()
 	m.filling--
 	p.mu.Unlock()
 	if err != nil {
-		p.unfilled(m, err)
+		p.unfilled(m, ends, err)
 		return
 	}
 	s := &spare{m: m, ch: ch, reqs: reqs, taken: make(chan struct{}), idle: make(chan struct{})}
 	p.mu.Lock()
-	m.open++
 	m.spares = append(m.spares, s)
+	p.opened(m)
 	p.running.Go(func() { p.keep(s) })
 	p.vacate(m)
 	p.place()
@@ -79,10 +80,10 @@ func (p *Pool) fill(m *member) {
 }
 
 // unfilled gives back the seat of a spare that could not be had.
-func (p *Pool) unfilled(m *member, err error) {
+func (p *Pool) unfilled(m *member, ends int, err error) {
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		p.refused(seat{m: m}, &spareWant)
+		p.refused(seat{m: m, ends: ends}, &spareWant)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.place()

@@ -16,6 +16,7 @@ type seat struct {
 
 	alone bool // no session had a seat beside it when it was taken
 	take  int  // as which it was taken
+	ends  int  // of sessions on m, until then
 }
 
 // A waiter is one wait for a channel, or for a link.
@@ -242,14 +243,28 @@ func (p *Pool) refused(s seat, want *Want) (answer bool) {
 	if want.kind != session || s.alone && s.take == m.takes {
 		return true
 	}
+	if s.ends != m.ends {
+		return false // one has ended meanwhile: there may be room again
+	}
 	if m.sessions > 0 {
 		m.full = true
 	}
-	if p.limit == 0 {
-		p.limit = max(m.open, 1) // more, should more be confirmed that are on their way
+	if p.limit == 0 && m.open == m.sessions { // none that is on its way may count, too
+		p.limit = max(p.most, 1)
 		p.cfg.Log.Info("the host allows no more sessions on a connection", "host", p.cfg.Host, "link", m.number, "sessions", p.limit)
 	}
 	return false
+}
+
+// opened counts a session that the host has opened, and learns that it allows so
+// many. The lock is held.
+func (p *Pool) opened(m *member) {
+	m.open++
+	p.most = max(p.most, m.open)
+	if p.limit > 0 && p.most > p.limit {
+		p.limit = p.most
+		p.place()
+	}
 }
 
 // confirmed notes that the host has opened a session.
@@ -261,13 +276,9 @@ func (p *Pool) confirmed(o outcome, want *Want) {
 	defer p.mu.Unlock()
 	m := o.m
 	if o.spare == nil {
-		m.open++
+		p.opened(m)
 		m.ever = true
 		m.answer.Store(int64(time.Since(o.began)))
-	}
-	if p.limit > 0 && m.open > p.limit {
-		p.limit = m.open
-		p.place()
 	}
 	m.used = time.Now()
 	p.refill(m)
