@@ -44,7 +44,7 @@ lint: ## gofmt, vet (Linux, macOS and FreeBSD), staticcheck, a tidy go.mod, the 
 .PHONY: compat-tests
 compat-tests: ## real ssh and sshd against the built program and against ssh -M
 	@.ci/need ssh sshd scp sftp ssh-keygen ssh-agent rsync git stty ansible-playbook sshfs Xvfb xauth xdpyinfo \
-		ip unshare dropbear dropbearkey tinysshd tinysshd-makekey
+		ip unshare setsid dropbear dropbearkey tinysshd tinysshd-makekey
 	$(GO) test -timeout 10m ./compat-tests/...
 
 # Which rows to measure (a regular expression), and a look in two minutes instead of a measurement (QUICK=1).

@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -172,15 +171,8 @@ func (h *farHost) serveCodes(t *testing.T, dir string) {
 	args := h.in(serve, "-dir", dir, "-shell", dir, "-listen", h.address+":22", "-codes", strings.Join(h.codes, ","))
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = environment()
-	hold, err := cmd.StdinPipe() // it ends when the test does
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = hold.Close() })
-	says, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	start(t, cmd)
-	line, err := bufio.NewReader(says).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "listening "+h.address+":22\n", line)
+	_, _, _, port := startListening(t, cmd)
+	require.Equal(t, 22, port)
 }
 
 // writeConfig writes what a user has, as the README shows it.

@@ -3,7 +3,6 @@ package compat
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,22 +24,8 @@ func TestCheck(t *testing.T) {
 // heldSession is a remote cat that the test feeds and ends.
 func heldSession(t testing.TB, m *Master, command string) (p *Process, stdin *os.File, out *os.File) {
 	t.Helper()
-	cmd := exec.Command("ssh", m.SSH(Target, "echo ready; "+command)[1:]...)
-	cmd.Env = environment()
-	inRead, in, err := os.Pipe()
-	require.NoError(t, err)
-	out, outWrite, err := os.Pipe()
-	require.NoError(t, err)
-	cmd.Stdin, cmd.Stdout = inRead, outWrite
-	p = start(t, cmd)
-	require.NoError(t, inRead.Close())
-	require.NoError(t, outWrite.Close())
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = out.Close()
-	})
-	expect(t, out, "ready\n")
-	return p, in, out
+	c := holdClient(t, m.SSH(Target, "echo ready; "+command))
+	return c.Process, c.in, c.out
 }
 
 func expect(t testing.TB, from *os.File, text string) {

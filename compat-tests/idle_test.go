@@ -1,15 +1,10 @@
 package compat
 
 import (
-	"bufio"
 	"context"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -39,22 +34,7 @@ func newLightMaster(t testing.TB) *Master {
 func newServedMaster(t testing.TB, kind Kind, options ...string) *Master {
 	t.Helper()
 	dir := shortDir(t)
-	serve := serveBinary.get(t, "serve", "sshmaster/master/internal/sshtest/serve")
-	cmd := exec.Command(serve, append([]string{"-dir", dir}, options...)...)
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	stdin, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = stdin.Close() })
-	start(t, cmd)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(strings.TrimSpace(strings.TrimPrefix(line, "listening ")))
-	require.NoError(t, err)
-	s := &Server{Dir: dir, User: "anybody"}
-	s.Port, err = strconv.Atoi(port)
-	require.NoError(t, err)
-	require.NoError(t, os.Rename(filepath.Join(dir, "client_key"), filepath.Join(dir, "id")))
+	s := &Server{Dir: dir, User: "anybody", Port: startServe(t, dir, options...)}
 	m := &Master{
 		Kind: kind, Dir: dir, Server: s, Control: filepath.Join(dir, "ctl"), LogFile: filepath.Join(dir, "master.log"),
 		setup: Setup{KeepOpen: true}, binary: kind.program(t),
