@@ -79,7 +79,7 @@ func (c *chroots) plans(t *testing.T) []*chrooted {
 		slave("slave-13", "trixie", "master"), slave("slave-sid", "sid", "master"), slave("slave-apart", "trixie", ""),
 		{
 			name: "alone", root: c.bare(t), volumes: everything, networks: []string{"outside"}, among: "master",
-			serve: []string{"sh", "-c", "while :; do HOME=/home/user USER=user chroot --userspec=1000:1000 . /ssh-master -o ControlPath=/control/alone debian-13; sleep 0.2; done"},
+			serve: []string{"sh", "-c", "while :; do HOME=/home/user USER=user chroot --userspec=1000:1000 . /ssh-master -o ControlPath=/control/alone -o MaxLinks=1 debian-13; sleep 0.2; done"},
 		},
 	}
 	for i, h := range all {
@@ -212,6 +212,11 @@ func (c *chroots) command(host string, o on, args ...string) []string {
 	line = append(line, filepath.Join(c.dir, host, "root"), "env", "-i", "TERM=xterm", "HOME="+home,
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", `cd "$HOME" && exec "$@"`, "sh")
 	return append(line, args...)
+}
+
+func (c *chroots) lend(t *testing.T, path string) {
+	t.Helper()
+	require.NoError(t, os.Chown(path, 1000, -1)) // as compat-tests/containers/prepare numbers the user
 }
 
 func (c *chroots) log(t *testing.T, host string) string {

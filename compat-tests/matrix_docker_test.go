@@ -59,6 +59,9 @@ func (c *containers) command(host string, o on, args ...string) []string {
 	return append(append(line, c.id(host)), args...)
 }
 
+// lend has nothing to do: the command gets a terminal that the engine makes.
+func (c *containers) lend(*testing.T, string) {}
+
 func (c *containers) docker(t *testing.T, args ...string) Result {
 	t.Helper()
 	r := run(t, Command{Args: append([]string{"docker"}, args...), Timeout: 2 * patience})

@@ -16,6 +16,8 @@ type place interface {
 	// command is the command line on this machine that runs args on a host: as root, or as the user whose login the
 	// matrix is about. With tty it must be started on a terminal, which is the command's terminal there.
 	command(host string, o on, args ...string) []string
+	// lend makes a terminal of this machine the user's, for a command with tty, where it does not become theirs by itself.
+	lend(t *testing.T, path string)
 	// log is all that the host's server has logged so far.
 	log(t *testing.T, host string) string
 

@@ -236,7 +236,7 @@ func (c *cell) master() {
 		return
 	}
 	if !c.server.service {
-		r := run(c.T, Command{Args: c.place.command("master", on{}, "ssh-master", "-f", "-E", "/tmp/log."+c.server.host, c.server.host)})
+		r := run(c.T, Command{Args: c.place.command("master", on{}, "ssh-master", "-f", "-E", "/tmp/log."+c.server.host, "-o", "MaxLinks=1", c.server.host)})
 		require.Equal(c, Result{}, r)
 	}
 	eventually(c, func() bool {
