@@ -171,13 +171,20 @@ func (c *chroots) lead(t *testing.T, h *chrooted) {
 	}
 }
 
+// hardware is the address of a host's card, which a restart does not change: the others know it by that.
+func (h *chrooted) hardware(network string) string {
+	part := map[string]int{"outside": 0, "inside": 1}[network]
+	return fmt.Sprintf("02:00:00:00:%02x:%02x", part, h.number)
+}
+
 // plug is the name of a cable's end at the switch.
 func (h *chrooted) plug(network string) string { return network[:2] + strconv.Itoa(h.number) }
 
 func (c *chroots) cable(t *testing.T, h *chrooted, network string) {
 	t.Helper()
 	pid, wires := itoa(h.leader.PID()), itoa(c.wires)
-	ip(t, "link", "add", h.plug(network), "netns", wires, "type", "veth", "peer", "name", network, "netns", pid)
+	ip(t, "link", "add", h.plug(network), "netns", wires, "type", "veth", "peer", "name", network, "netns", pid,
+		"address", h.hardware(network))
 	c.inWires(t, "link", "set", h.plug(network), "master", network, "up")
 	in := []string{"nsenter", "-t", pid, "-n", "ip"}
 	ok(t, Command{Args: append(in, "addr", "add", h.address(network)+"/24", "dev", network)})

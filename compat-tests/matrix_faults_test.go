@@ -147,7 +147,7 @@ func same(all []string) string {
 func (b *bastion) again(t *testing.T) {
 	t.Helper()
 	eventually(t, func() bool {
-		r := run(t, Command{Args: b.place.command("master", on{}, "bash", "-c", "head -n 1 </dev/tcp/bastion/22"), Timeout: bound})
+		r := run(t, Command{Args: b.place.command("master", on{}, "timeout", "5", "bash", "-c", "head -n 1 </dev/tcp/bastion/22"), Timeout: bound})
 		return strings.HasPrefix(r.Stdout, "SSH-2.0-")
 	}, "the bastion is not back")
 	b.answer(t, "master", "ssh-master -O check bastion || ssh-master -f -o ServerAliveInterval=1 -o HoldTimeout=10s bastion")
