@@ -38,7 +38,7 @@ type Config struct {
 	Idle time.Duration
 
 	// LastChance is how long a suspected link may be silent beside one that works
-	// before it is given up; 0 is a quarter of a minute.
+	// before it is given up; 0 is half of Hold, and at most a quarter of a minute.
 	LastChance time.Duration
 
 	// Asks are whom logins ask. Who waits joins them.
@@ -67,7 +67,7 @@ const (
 	// longAnswer is how long an answer may have taken to be a measure of the next.
 	longAnswer = 2 * time.Second
 
-	// lastChance and idleTime are the defaults of LastChance and Idle.
+	// lastChance bounds the default of LastChance, idleTime is that of Idle.
 	lastChance = 15 * time.Second
 	idleTime   = time.Minute
 
@@ -98,7 +98,7 @@ func (c Config) complete() Config {
 		c.Idle = idleTime
 	}
 	if c.LastChance == 0 {
-		c.LastChance = lastChance
+		c.LastChance = min(lastChance, c.Hold/2)
 	}
 	if c.Wanted == nil {
 		c.Wanted = func() bool { return false }

@@ -114,10 +114,15 @@ func (p *Pool) busy(m *member) (rest func()) {
 	}
 }
 
+// occupied says whether anybody uses m, or is about to.
+func (m *member) occupied() bool {
+	return m.sessions > len(m.spares) || m.streams > 0 || m.others > 0
+}
+
 // vacate closes a member that nobody uses: a retired one at once, a further one
 // after a while. The lock is held.
 func (p *Pool) vacate(m *member) {
-	if m.sessions > len(m.spares) || m.streams > 0 || m.others > 0 || m.leaving || m.number == 0 || p.closed {
+	if m.occupied() || m.leaving || m.number == 0 || p.closed {
 		return
 	}
 	switch {
@@ -128,7 +133,7 @@ func (p *Pool) vacate(m *member) {
 	}
 }
 
-// expire closes a member that was not used for p.cfg.Idle, unless it has become
+// expire closes a member that was not used for Idle, unless it has become
 // the home.
 func (p *Pool) expire(m *member) {
 	p.mu.Lock()

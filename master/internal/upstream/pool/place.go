@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // place gives seats to those who wait, in the order in which they came, and sees
 // to a further link where that does not do. It is called whenever something has
@@ -22,9 +25,15 @@ func (p *Pool) place() {
 	}
 	clear(p.waiting[len(still):])
 	p.waiting = still
-	if short || p.home == nil && p.cfg.Wanted() {
+	if short || p.home == nil && p.cfg.Wanted() || p.worried() {
 		p.dialMore()
 	}
+}
+
+// worried says whether sessions are on a link that does not answer while there is
+// no other one to tell whether it is the link or the host.
+func (p *Pool) worried() bool {
+	return p.serving() == 0 && slices.ContainsFunc(p.members, func(m *member) bool { return m.suspect && m.occupied() })
 }
 
 // choose returns the member for w, or nil when w has to wait.

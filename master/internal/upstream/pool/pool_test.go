@@ -132,6 +132,25 @@ func TestFrozenLinkIsPassedBy(t *testing.T) {
 	first.Closed()
 }
 
+func TestTrustedInVain(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	relay.Delay(20 * time.Millisecond)
+	p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.LastChance = time.Second; c.Warm = 1 })
+	_, end := run(t, p, pool.Want{}, "true")
+	end()
+	eventually(t, func() bool { return p.States()[0].Spares == 1 }, "a spare")
+	relay.FreezePresent()
+	c, err := p.Session(within(t), pool.Want{}) // the host has just spoken
+	require.NoError(t, err)
+	<-c.Link().Done() // nobody else had to come for that
+	require.ErrorContains(t, c.Link().Err(), "not responding")
+	require.Equal(t, 2, srv.Counts().Logins)
+	_ = c.Close()
+	c.Closed()
+}
+
 func TestEverythingFrozenAndThawed(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)

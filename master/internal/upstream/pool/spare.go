@@ -155,7 +155,7 @@ func (s *spare) release() (ssh.Channel, <-chan *ssh.Request) {
 }
 
 // freshen keeps a link speaking for a while after it was used, so that its spares
-// can be trusted.
+// can be trusted. What was trusted wrongly is found out by this, too.
 func (p *Pool) freshen(m *member) {
 	defer func() {
 		p.mu.Lock()
@@ -178,9 +178,7 @@ func (p *Pool) freshen(m *member) {
 			return
 		}
 		if m.link.Silence() >= trip {
-			if _, err := m.link.Ping(p.ctx); err != nil {
-				return
-			}
+			p.check(m)
 		}
 	}
 }
