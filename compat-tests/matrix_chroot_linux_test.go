@@ -17,8 +17,9 @@ import (
 // chroots is a place without an engine: each host is a Debian system in namespaces of its own, a cable from each leads
 // to a switch of its network, and the process that leads a host ends with these tests, however they end.
 type chroots struct {
-	dir   string // of everything
-	roots string // Debian systems, by release
+	whole *testing.T // a host that one test starts again is there for the next
+	dir   string     // of everything
+	roots string     // Debian systems, by release
 	hosts map[string]*chrooted
 	wires int // the process whose network has the switches
 }
@@ -39,7 +40,7 @@ type chrooted struct {
 // inChroots makes all hosts that docker-compose.yml names.
 func inChroots(t *testing.T, roots string) place {
 	t.Helper()
-	c := &chroots{dir: shortDir(t), roots: roots, hosts: map[string]*chrooted{}}
+	c := &chroots{whole: t, dir: shortDir(t), roots: roots, hosts: map[string]*chrooted{}}
 	for _, volume := range []string{"public", "identity", "control"} {
 		require.NoError(t, os.Mkdir(filepath.Join(c.dir, "volume."+volume), 0o755))
 	}
@@ -160,7 +161,7 @@ func (c *chroots) lead(t *testing.T, h *chrooted) {
 	cmd.Stderr = said
 	h.stdin, err = cmd.StdinPipe()
 	require.NoError(t, err)
-	h.leader = start(t, cmd)
+	h.leader = start(c.whole, cmd)
 	eventually(t, func() bool { return exists(filepath.Join(folder, "up")) || !h.leader.Running() }, "%s does not start", h.name)
 	require.True(t, h.leader.Running(), "%s: %s", h.name, read(t, said.Name()))
 	if h.name == "master" {
