@@ -78,6 +78,7 @@ func (c *heldClient) saysWhy(t testing.TB) {
 // The connection has become silent and nobody has said so, as after a lost NAT entry: the next client is served all the
 // same, by one new login, and those who come after it by the same one.
 func TestFrozenLink(t *testing.T) {
+	// Not with a session ahead of need, which the last answer vouches for: see below.
 	c := circumstances{Options: []string{"-o", "WarmSessions=0"}}
 	ourFaulty(t, "its client hangs", c, func(t *testing.T, f *faulty) {
 		require.Equal(t, Result{Stdout: "old\n"}, f.Session(t, "echo old"))
@@ -88,6 +89,27 @@ func TestFrozenLink(t *testing.T) {
 		for range 3 {
 			require.Equal(t, Result{Stdout: "more\n"}, f.Session(t, "echo more"))
 		}
+		require.Equal(t, 2, f.logins(t))
+		f.nobodyFellBack(t)
+	})
+}
+
+// A session that is open ahead of need is used at once while its connection has just spoken. Whether the host has begun
+// with the command when the answer does not come, nobody knows, so it is not given to another one: the client ends, with
+// a reason, within HoldTimeout, and the next one is served.
+func TestFrozenLinkWithWarmSession(t *testing.T) {
+	c := circumstances{Delay: remote, Options: []string{"-o", "HoldTimeout=10s"}}
+	ourFaulty(t, "its client hangs", c, func(t *testing.T, f *faulty) {
+		require.Equal(t, Result{Stdout: "old\n"}, f.Session(t, "echo old"))
+		f.Relay.FreezePresent(t)
+		begin := time.Now()
+		r := f.Session(t, "echo new; exit 3")
+		t.Logf("the first command ended with %d after %v: %s", r.Code, time.Since(begin).Round(time.Millisecond), r.Stderr)
+		if r.Code != 3 {
+			require.Equal(t, 255, r.Code)
+			require.NotEmpty(t, r.Stderr)
+		}
+		require.Equal(t, Result{Stdout: "new\n", Code: 3}, f.Session(t, "echo new; exit 3"))
 		require.Equal(t, 2, f.logins(t))
 		f.nobodyFellBack(t)
 	})
