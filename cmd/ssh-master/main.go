@@ -18,6 +18,7 @@ import (
 const exitFailure = 255
 
 func main() {
+	suitMachine()
 	ready := inheritReady()
 	closeInherited()
 	os.Exit(run(os.Args[1:], ready))

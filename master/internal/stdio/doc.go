@@ -7,7 +7,9 @@
 // changes it, and has nothing to restore afterwards. It promises:
 //
 //   - No flag, offset or terminal mode is altered, other than by the bytes
-//     that are read and written.
+//     that are read and written. A pipe's capacity is: it is no part of the
+//     open file description, and a pipe of the usual one is made wider once
+//     bulk goes through it.
 //   - Close unblocks Read and Write at once, and when it has returned nothing
 //     more is consumed: the next keystroke belongs to the user's shell.
 //   - An idle stream holds no thread and no buffer.

@@ -59,6 +59,8 @@ type side struct {
 	buf  *Buffer // the buffer taken
 	n    int
 	err  error
+
+	bulk bool // more came, or was to go, than the pipe holds; see widen
 }
 
 func newStream(kind, how string, d driver, m mover) *Stream {
@@ -144,6 +146,9 @@ func (s *Stream) tryRead(fd uintptr) bool {
 		return false
 	}
 	d.n, d.err = max(n, 0), err
+	if n == len(p) {
+		s.isBulk(d, int(fd))
+	}
 	return true
 }
 
@@ -181,6 +186,7 @@ func (s *Stream) tryWrite(fd uintptr) bool {
 			d.p = d.p[n:]
 		}
 		if err == unix.EAGAIN {
+			s.isBulk(d, int(fd))
 			return false
 		}
 		if err == nil && n == 0 {
@@ -192,6 +198,15 @@ func (s *Stream) tryWrite(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// isBulk makes a pipe wider once it has kept one direction waiting for want of
+// room.
+func (s *Stream) isBulk(d *side, fd int) {
+	if s.kind == kindPipe && !d.bulk {
+		d.bulk = true
+		widen(fd)
+	}
 }
 
 // fail names the operation, except for the errors that callers compare.

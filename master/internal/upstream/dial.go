@@ -38,7 +38,7 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		_ = d.Authenticator.Close()
 		return nil, &DialError{Reached, d.unreachable(err), err}
 	}
-	return d.login(ctx, nc, began)
+	return d.login(ctx, newWhole(nc), began)
 }
 
 // unable is the error of a configuration that leads nowhere.

@@ -203,6 +203,9 @@ func (g *login) link(s shaken) *Link {
 	l.adopt(g.Channels)
 	l.run(s.chans, s.reqs, newPatience(cmp.Or(g.Host.ServerAliveInterval, aliveInterval), g.Host.ServerAliveCountMax, g.WriteTimeout))
 	info := l.Info()
+	if w, ok := g.wire.Conn.(*whole); ok && aead(info.Algorithms.Write.Cipher) {
+		w.holdWrites()
+	}
 	g.Log.Debug("link up", "host", l.host, "user", l.User(), "server", info.ServerVersion,
 		"kex", info.Algorithms.KeyExchange, "hostkey", info.Algorithms.HostKey, "cipher", info.Algorithms.Write.Cipher)
 	return l

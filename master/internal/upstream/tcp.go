@@ -86,6 +86,9 @@ func (d *dialer) tune(nc net.Conn) {
 	if err := limitUnacked(raw, stall); err != nil {
 		d.Log.Debug("could not bound unanswered data", "error", err)
 	}
+	if err := limitUnsent(raw); err != nil {
+		d.Log.Debug("could not bound unsent data", "error", err)
+	}
 	if err := setQoS(tc, d.Host.IPQoS.Bulk); err != nil {
 		d.Log.Debug("could not set the type of service", "error", err)
 	}
