@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkMasters is `make bench`: rows of measurements, each of which does the same to both masters in turn and
@@ -112,6 +115,20 @@ func (r contest) lines(readings []map[Kind]reading) []line {
 		})
 	}
 	return lines
+}
+
+// benchMaster is newMaster with the control socket in a folder of its own: ssh-master watches that folder, and the server's
+// log in it would wake it at every session.
+func benchMaster(b *testing.B, kind Kind, setup Setup) *Master {
+	b.Helper()
+	later := setup.NotStarted
+	setup.Control, setup.NotStarted, setup.Plain = "s/ctl", true, true
+	m := newMaster(b, kind, setup)
+	require.NoError(b, os.Mkdir(filepath.Dir(m.Control), 0o700))
+	if !later {
+		m.Start(b)
+	}
+	return m
 }
 
 func median(values []float64) float64 {

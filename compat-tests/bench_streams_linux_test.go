@@ -39,7 +39,7 @@ func streams(name, what string, client []string, wall, cpu goal, n int, do func(
 	return contest{
 		name: name, what: what, goals: []goal{wall, cpu}, rounds: benchRounds,
 		prepare: func(b *testing.B, kind Kind) func() reading {
-			m := newMaster(b, kind, Setup{Client: client, Server: []string{manySessions}, Plain: true})
+			m := benchMaster(b, kind, Setup{Client: client, Server: []string{manySessions}})
 			return func() reading {
 				cpu, began := cpuTime(b, m.PID()), time.Now()
 				do(b, m, n)
@@ -169,7 +169,7 @@ func rsyncRow() contest {
 		goals: []goal{{metric: "wall", unit: "s", due: 1.0, aim: 0.95}, {metric: "CPU", unit: "ms"}},
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			program(b, "rsync")
-			m := newMaster(b, kind, Setup{Client: gcm, Plain: true})
+			m := benchMaster(b, kind, Setup{Client: gcm})
 			from, to := inMemory(b, m, "from"), inMemory(b, m, "to")
 			for i := range rsyncFiles {
 				dir := filepath.Join(from, itoa(i%50))
