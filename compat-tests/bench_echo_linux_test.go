@@ -5,51 +5,60 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/term"
 
 	"sshmaster/muxproto"
 )
 
 // echoContests type beside a bulk stream over the narrow link, and wait for each echo before the next keystroke.
 func echoContests() []contest {
+	const on = ": 5 MB/s, 100 ms round trip, a queue of 256 kB"
 	return []contest{
-		echoRow("echo-upload", "a keystroke's echo beside an upload: 5 MB/s, 100 ms round trip, a queue of 256 kB",
-			goal{due: 0.5, aim: 0.45}, func(b *testing.B, m *Master) *muxproto.Session {
-				r, w := blockingPipe(b)
-				f := null(b)
-				s := lightStart(b, m, muxproto.NewSession{Command: "cat >/dev/null"}, r, f, f)
-				require.NoError(b, r.Close())
-				go func() {
-					for block := make([]byte, 64<<10); ; {
-						if _, err := w.Write(block); err != nil {
-							return // the master let go of the other end
-						}
-					}
-				}()
-				return s
-			}),
-		echoRow("echo-download", "the same beside a download", goal{}, func(b *testing.B, m *Master) *muxproto.Session {
-			f := null(b)
-			return lightStart(b, m, muxproto.NewSession{Command: "exec cat /dev/zero"}, f, f, f)
-		}),
+		echoContest("echo-upload", "a keystroke's echo beside an upload, on the same connection"+on, goal{due: 0.5, aim: 0.45}, openTypist, startUpload),
+		echoContest("echo-download", "the same beside a download", goal{}, openTypist, startDownload),
+		echoContest("echo-tty-upload", "the same on a terminal, which may have a connection of its own, beside an upload", goal{}, openTerminal, startUpload),
+		echoContest("echo-tty-download", "the same beside a download", goal{}, openTerminal, startDownload),
 	}
+}
+
+// startUpload sends for as long as anybody takes it.
+func startUpload(b *testing.B, m *Master) *muxproto.Session {
+	r, w := blockingPipe(b)
+	f := null(b)
+	s := lightStart(b, m, muxproto.NewSession{Command: "cat >/dev/null"}, r, f, f)
+	require.NoError(b, r.Close())
+	go func() {
+		for block := make([]byte, 64<<10); ; {
+			if _, err := w.Write(block); err != nil {
+				return // the master let go of the other end
+			}
+		}
+	}()
+	return s
+}
+
+func startDownload(b *testing.B, m *Master) *muxproto.Session {
+	f := null(b)
+	return lightStart(b, m, muxproto.NewSession{Command: "exec cat /dev/zero"}, f, f, f)
 }
 
 // fill is how long the bulk stream has the link to itself, until every queue is as full as it gets.
 const fill = 1500 * time.Millisecond
 
-func echoRow(name, what string, g goal, bulk func(b *testing.B, m *Master) *muxproto.Session) contest {
+func echoContest(name, what string, g goal, sit func(*testing.B, *Master) *typist, bulk func(*testing.B, *Master) *muxproto.Session) contest {
 	g.metric, g.unit = "echo", "ms"
 	return contest{
 		name: name, what: what, goals: []goal{g}, rounds: benchRounds,
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			m := delayed(b, kind, narrow)
 			return func() reading {
-				typist := openTypist(b, m)
-				typist.key(b)
-				defer typist.leave(b)
 				stream := bulk(b, m)
 				time.Sleep(fill)
+				typist := sit(b, m)
+				defer typist.leave(b)
+				typist.key(b)
 				var echoes []float64
 				for range choose(10, 5) {
 					echoes = append(echoes, milliseconds(typist.key(b)))
@@ -73,6 +82,7 @@ func drain(b *testing.B, t *typist) {
 type typist struct {
 	session *muxproto.Session
 	in, out *os.File
+	end     string // what ends the session, if closing its input does not
 }
 
 func openTypist(b *testing.B, m *Master) *typist {
@@ -82,6 +92,17 @@ func openTypist(b *testing.B, m *Master) *typist {
 	require.NoError(b, stdin.Close())
 	require.NoError(b, stdout.Close())
 	return t
+}
+
+// openTerminal is a typist at a terminal, which ssh has made raw: the echo is the remote terminal's own.
+func openTerminal(b *testing.B, m *Master) *typist {
+	screen, tty, err := pty.Open()
+	require.NoError(b, err)
+	_, err = term.MakeRaw(int(tty.Fd()))
+	require.NoError(b, err)
+	s := lightStart(b, m, muxproto.NewSession{Command: "exec cat >/dev/null", WantTTY: true}, tty, tty, tty)
+	require.NoError(b, tty.Close())
+	return &typist{session: s, in: screen, out: screen, end: "\n\x04"}
 }
 
 // key is the time from a keystroke to its echo.
@@ -95,7 +116,12 @@ func (t *typist) key(b *testing.B) time.Duration {
 }
 
 func (t *typist) leave(b *testing.B) {
-	require.NoError(b, t.in.Close())
+	if t.end == "" {
+		require.NoError(b, t.in.Close())
+	} else {
+		_, err := t.in.WriteString(t.end)
+		require.NoError(b, err)
+	}
 	lightEnd(b, t.session)
 	require.NoError(b, t.out.Close())
 }

@@ -118,11 +118,11 @@ func (r contest) lines(readings []map[Kind]reading) []line {
 }
 
 // benchMaster is newMaster with the control socket in a folder of its own: ssh-master watches that folder, and the server's
-// log in it would wake it at every session.
+// log in it would wake it at every session. The server goes on listening, for further connections of a master's.
 func benchMaster(b *testing.B, kind Kind, setup Setup) *Master {
 	b.Helper()
 	later := setup.NotStarted
-	setup.Control, setup.NotStarted, setup.Plain = "s/ctl", true, true
+	setup.Control, setup.NotStarted, setup.Plain, setup.KeepOpen = "s/ctl", true, true, true
 	m := newMaster(b, kind, setup)
 	require.NoError(b, os.Mkdir(filepath.Dir(m.Control), 0o700))
 	if !later {

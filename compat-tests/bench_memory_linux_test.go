@@ -72,7 +72,7 @@ func hostsRow() contest {
 			{metric: "proportional", unit: "kB", due: 0.25, aim: 0.2}, {metric: "private", unit: "kB"},
 		},
 		prepare: func(b *testing.B, kind Kind) func() reading {
-			m := benchMaster(b, kind, Setup{Client: gcm, KeepOpen: true, NotStarted: true})
+			m := benchMaster(b, kind, Setup{Client: gcm, NotStarted: true})
 			var sockets []string
 			for i := range manyHosts {
 				sockets = append(sockets, filepath.Join(m.Dir, itoa(i)))

@@ -56,7 +56,7 @@ func sessions(name, what string, begin func(*testing.B, Kind) *Master, n, slaves
 // delayed is a master whose connection to its server goes through a link.
 func delayed(b *testing.B, kind Kind, l link, server ...string) *Master {
 	b.Helper()
-	m := benchMaster(b, kind, Setup{Client: gcm, Server: append([]string{manySessions}, server...), NotStarted: true, KeepOpen: true})
+	m := benchMaster(b, kind, Setup{Client: gcm, Server: append([]string{manySessions}, server...), NotStarted: true})
 	m.setup.Options = []string{"-p", itoa(l.start(b, m.Server.Port)), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"}
 	m.Start(b)
 	return m
@@ -128,7 +128,7 @@ func firstByteRow() contest {
 		name: "first-byte", what: "ssh host 'echo x' until the x; and as a part of what a login of its own takes", rounds: benchRounds,
 		goals: []goal{{metric: "time", unit: "ms"}, {metric: "of a login", unit: "×"}},
 		prepare: func(b *testing.B, kind Kind) func() reading {
-			m := benchMaster(b, kind, Setup{Client: gcm, KeepOpen: true})
+			m := benchMaster(b, kind, Setup{Client: gcm})
 			return func() reading {
 				attached := firstByte(b, m.SSH(Target, "echo x"))
 				alone := firstByte(b, m.SSH("-S", "none", Target, "echo x"))
@@ -159,7 +159,7 @@ func startUpRow() contest {
 		name: "start-up", what: "the master itself: from exec, through the login, until a slave is greeted", rounds: benchRounds,
 		goals: []goal{{metric: "time", unit: "ms"}, {metric: "CPU", unit: "ms"}},
 		prepare: func(b *testing.B, kind Kind) func() reading {
-			m := benchMaster(b, kind, Setup{Client: gcm, KeepOpen: true, NotStarted: true})
+			m := benchMaster(b, kind, Setup{Client: gcm, NotStarted: true})
 			args := m.Command("-M", "-N", Target)
 			return func() reading {
 				cmd := exec.Command(args[0], args[1:]...)
