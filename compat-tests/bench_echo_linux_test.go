@@ -94,13 +94,13 @@ func openTypist(b *testing.B, m *Master) *typist {
 	return t
 }
 
-// openTerminal is a typist at a terminal, which ssh has made raw: the echo is the remote terminal's own.
+// openTerminal is a typist at a raw terminal, as ssh makes it: the echo is the remote terminal's own.
 func openTerminal(b *testing.B, m *Master) *typist {
 	screen, tty, err := pty.Open()
 	require.NoError(b, err)
-	_, err = term.MakeRaw(int(tty.Fd()))
-	require.NoError(b, err)
 	s := lightStart(b, m, muxproto.NewSession{Command: "exec cat >/dev/null", WantTTY: true}, tty, tty, tty)
+	_, err = term.MakeRaw(int(tty.Fd())) // not before: the remote terminal gets the modes that this one had
+	require.NoError(b, err)
 	require.NoError(b, tty.Close())
 	return &typist{session: s, in: screen, out: screen, end: "\n\x04"}
 }
