@@ -105,10 +105,22 @@ func (s *Session) Run(slave Reporter) {
 }
 
 // mourn tells a slave whose link was lost under it why it gets no exit status.
+// It does not look for a loss where the host said how the command ended: that
+// takes a while.
 func (s *Session) mourn() {
-	if lost := s.ch.Lost(); lost != nil && !s.exited {
+	if s.saidHow() {
+		return
+	}
+	if lost := s.ch.Lost(); lost != nil {
 		s.say(lost.Error())
 	}
+}
+
+// saidHow says whether the host said how the command ended.
+func (s *Session) saidHow() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done.status
 }
 
 // discard takes what the host still asks on a channel that nobody has any more.
