@@ -117,7 +117,7 @@ printf '\5\1\0\1\177\0\0\1\0\26' >&3 && head -c 2 <&3 | od -An -tu1 && head -c 8
 		{`ssh -O channels $host | grep -c -e '^The following connections are open:' -e ' mux-control '`, Result{Stdout: "2\n"}},
 	}, not: noInfo, then: invalid("channels")},
 	{name: "`-O stop` beside a session", steps: []step{
-		{`mkfifo s; ssh $host 'echo up; read x; echo "$x"; exit 9' <s >o & exec 4>s; until grep -q up o; do sleep 0.05; done
+		{`mkfifo s; : >o; ssh $host 'echo up; read x; echo "$x"; exit 9' <s >o & exec 4>s; until grep -q up o; do sleep 0.05; done
 ssh -O stop $host; test -e /control/$host || echo gone; echo late >&4; wait $!; echo $?; cat o`,
 			Result{Stdout: "gone\n9\nup\nlate\n", Stderr: "Stop listening request sent.\r\n"}},
 	}},
