@@ -209,7 +209,7 @@ func TestRotate(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, text, "new connection")
 	fresh, end := run(t, p, pool.Want{}, "cat")
-	require.NotEqual(t, old.Link(), fresh.Link())
+	require.NotSame(t, old.Link(), fresh.Link())
 	require.NoError(t, old.Link().Err())
 	endOld()
 	<-old.Link().Done()
@@ -222,7 +222,7 @@ func TestSessionsOnTerminalsStayOffBulk(t *testing.T) {
 	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Idle = time.Millisecond })
 	tty, endTTY := run(t, p, pool.Want{TTY: true}, "cat")
 	bulk, endBulk := run(t, p, pool.Want{Bulk: true}, "cat")
-	require.NotEqual(t, tty.Link(), bulk.Link())
+	require.NotSame(t, tty.Link(), bulk.Link())
 	endBulk()
 	<-bulk.Link().Done() // a further link, and idle
 	endTTY()
@@ -231,7 +231,7 @@ func TestSessionsOnTerminalsStayOffBulk(t *testing.T) {
 	_, err := load.Write(make([]byte, 1<<20))
 	require.NoError(t, err)
 	tty, endTTY = run(t, p, pool.Want{TTY: true}, "cat")
-	require.NotEqual(t, tty.Link(), load.Link())
+	require.NotSame(t, tty.Link(), load.Link())
 	endLoad()
 	endTTY()
 }
