@@ -4,6 +4,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"sync/atomic"
+	"time"
 )
 
 // Chosen by compat-tests/BENCHMARKS.md.
@@ -28,7 +31,7 @@ const (
 // GOGC or GOMAXPROCS knows better.
 func suitMachine() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
+		collect()
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(processors(runtime.GOMAXPROCS(0)))
@@ -45,4 +48,65 @@ func processors(have int) int {
 		return 2
 	}
 	return enoughCores
+}
+
+// allowance is how much garbage may gather, in bytes, however large the heap is: a
+// small heap, as of a master that moves bytes for few, has that at garbage percent.
+// In the heap of a thousand idle sessions as many percent would double what they
+// need.
+const (
+	allowance = 16 << 20
+	least     = 50 // percent
+
+	// restTime is how long after the last collection a master is taken to be at
+	// rest: what a burst of sessions has left is given back to the system then.
+	restTime = 5 * time.Second
+)
+
+// A collector sets, at each collection, how much garbage may gather until the
+// next. Its methods run one at a time.
+type collector struct {
+	percent int
+	rest    *time.Timer
+	resting atomic.Bool // the collection under way is ours
+}
+
+// collect begins to look after collections.
+func collect() {
+	c := &collector{percent: garbage}
+	debug.SetGCPercent(garbage)
+	c.rest = time.AfterFunc(restTime, c.giveBack)
+	c.await()
+}
+
+// await has the end of the next collection noticed: by what that takes away.
+func (c *collector) await() { runtime.AddCleanup(new([16]byte), (*collector).collected, c) }
+
+func (c *collector) collected() {
+	if now := allowed(liveHeap()); now != c.percent {
+		c.percent = now
+		debug.SetGCPercent(now)
+	}
+	if !c.resting.Swap(false) {
+		c.rest.Reset(restTime)
+	}
+	c.await()
+}
+
+func (c *collector) giveBack() {
+	c.resting.Store(true)
+	debug.FreeOSMemory()
+}
+
+// allowed is the percentage for a live heap of so many bytes.
+func allowed(live uint64) int {
+	percent := allowance * 100 / max(live, 1)
+	return int(min(max(percent, least), garbage))
+}
+
+// liveHeap is what the last collection has left, in bytes.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

@@ -11,3 +11,9 @@ func TestProcessors(t *testing.T) {
 		require.Equal(t, used, processors(have), "of %d", have)
 	}
 }
+
+func TestGarbageAllowed(t *testing.T) {
+	for live, percent := range map[uint64]int{0: 400, 1 << 20: 400, 4 << 20: 400, 8 << 20: 200, 16 << 20: 100, 1 << 30: 50} {
+		require.Equal(t, percent, allowed(live), "%d bytes", live)
+	}
+}
