@@ -74,8 +74,8 @@ func kindOf(fd int) (string, error) {
 }
 
 // nullDevice is the number of /dev/null, the most frequent of all descriptors.
-// To know it saves four system calls for each, a tenth of a short session's
-// processor time.
+// To know it saves five system calls for each, in a profile of short sessions a
+// twentieth of their processor time.
 var nullDevice = sync.OnceValue(func() uint64 {
 	var st unix.Stat_t
 	if unix.Stat(os.DevNull, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
