@@ -33,6 +33,7 @@ func resizes(c *cell) mark {
 		ssh -tt $host 'stty size; echo $TERM; echo ready; read x; stty size; test -n "$x" || until test "$(stty size)" = "31 97"; do sleep 0.05; done; echo "changed $x"; read x; exit 4'`))
 	// The slave may have put its terminal into raw mode by then, or not yet.
 	require.Contains(c, strings.ReplaceAll(term.Expect(c, "ready"), "\r", ""), "24 80\nxterm\n")
+	term.Raw(c)
 	term.Resize(c, 31, 97)
 	eventually(c, func() bool { return bash(c.T, c.place, c.slave.host, c.script("test -e resized"), nil).Code == 0 }, "the slave's terminal has its old size")
 	result := mark{}

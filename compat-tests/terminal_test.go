@@ -127,6 +127,12 @@ func (term *Terminal) Ready(t testing.TB) {
 	t.Helper()
 	term.Expect(t, "ready")
 	term.Expect(t, "\n")
+	term.Raw(t)
+}
+
+// Raw waits until ssh has put the terminal into raw mode. Only then does it pass on that the size has changed.
+func (term *Terminal) Raw(t testing.TB) {
+	t.Helper()
 	eventually(t, func() bool { return strings.Contains(term.State(t).Modes, "-icanon") }, "the terminal never became raw")
 }
 
