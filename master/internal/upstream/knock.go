@@ -22,7 +22,7 @@ func (l *Link) knock(ctx context.Context) error {
 	var refused *ssh.OpenChannelError
 	switch {
 	case err == nil:
-		go discard(ch, reqs)
+		go Discard(ch, reqs)
 	case !errors.As(err, &refused):
 		return err
 	}

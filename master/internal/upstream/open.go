@@ -52,13 +52,14 @@ func (l *Link) open(name string, extra []byte, answer chan<- opened, abandoned <
 	case answer <- opened{ch, reqs, err}:
 	case <-abandoned:
 		if err == nil {
-			discard(ch, reqs)
+			Discard(ch, reqs)
 		}
 	}
 }
 
-// discard closes a channel and reads it until the server has closed it too.
-func discard(ch ssh.Channel, reqs <-chan *ssh.Request) {
+// Discard closes a channel that nobody wants and reads it until the server has
+// closed it too, or the link has ended.
+func Discard(ch ssh.Channel, reqs <-chan *ssh.Request) {
 	_ = ch.Close()
 	go ssh.DiscardRequests(reqs)
 	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()

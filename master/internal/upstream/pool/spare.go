@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -181,12 +180,4 @@ func (p *Pool) freshen(m *member) {
 			p.check(m)
 		}
 	}
-}
-
-// discard closes a channel and reads it until the host has closed it too.
-func discard(ch ssh.Channel, reqs <-chan *ssh.Request) {
-	_ = ch.Close()
-	go ssh.DiscardRequests(reqs)
-	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
-	_, _ = io.Copy(io.Discard, ch)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/upstream"
 )
 
 // A seat is a place on a member, with a spare channel if it had one.
@@ -135,7 +137,7 @@ func (w *waiter) waste(o outcome) {
 		o.ch, o.reqs = o.spare.release()
 	}
 	if o.ch != nil {
-		go discard(o.ch, o.reqs)
+		go upstream.Discard(o.ch, o.reqs)
 	}
 	w.pool.leave(o.m, w.want, o.spare != nil)
 }

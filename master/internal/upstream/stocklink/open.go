@@ -3,9 +3,10 @@ package stocklink
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/upstream"
 )
 
 // opened is what the library made of an open.
@@ -50,15 +51,7 @@ func (l *Link) open(name string, extra []byte, answer chan<- opened, abandoned <
 	case answer <- opened{ch, reqs, err}:
 	case <-abandoned:
 		if err == nil {
-			discard(ch, reqs)
+			upstream.Discard(ch, reqs)
 		}
 	}
-}
-
-// discard closes a channel and reads it until the host has closed it too.
-func discard(ch ssh.Channel, reqs <-chan *ssh.Request) {
-	_ = ch.Close()
-	go ssh.DiscardRequests(reqs)
-	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
-	_, _ = io.Copy(io.Discard, ch)
 }
