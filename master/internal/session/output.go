@@ -3,6 +3,7 @@ package session
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"sshmaster/master/internal/stdio"
 )
@@ -19,9 +20,11 @@ var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
 
 // copyOutput copies the host's output to a slave's descriptor. When that cannot
 // be written to any more it is closed, gone is called, and the source is read
-// to its end all the same: what nobody reads holds up the link.
-func copyOutput(to *stdio.Stream, from io.Reader, gone func()) {
+// to its end all the same: what nobody reads holds up the link. What was read is
+// added to count.
+func copyOutput(to *stdio.Stream, from io.Reader, count *atomic.Uint64, gone func()) {
 	write := func(p []byte) {
+		count.Add(uint64(len(p)))
 		if to == nil {
 			return
 		}

@@ -55,13 +55,13 @@ func (s *Session) stdinEnded() {
 // through the escapes on a terminal that has an escape character.
 func (s *Session) inputFilter() func([]byte) error {
 	if !s.req.TTY || s.req.Escape > 0xff {
-		return func(p []byte) error { return writeAll(s.ch, p) }
+		return s.send
 	}
 	esc := newEscapes(byte(s.req.Escape))
 	return func(p []byte) error {
 		for len(p) > 0 {
 			send, command, rest := esc.next(p)
-			if err := writeAll(s.ch, send); err != nil {
+			if err := s.send(send); err != nil {
 				return err
 			}
 			if command != 0 {
@@ -71,6 +71,12 @@ func (s *Session) inputFilter() func([]byte) error {
 		}
 		return nil
 	}
+}
+
+// send sends input to the host.
+func (s *Session) send(p []byte) error {
+	s.moved.Out.Add(uint64(len(p)))
+	return writeAll(s.ch, p)
 }
 
 func writeAll(w io.Writer, p []byte) error {
@@ -85,7 +91,7 @@ func writeAll(w io.Writer, p []byte) error {
 // closes that at the end of it. When nobody reads it any more the host is told,
 // and the standard input still goes on.
 func (s *Session) copyStdout() {
-	copyOutput(s.files.Out, s.ch, s.sendEOW)
+	copyOutput(s.files.Out, s.ch, &s.moved.In, s.sendEOW)
 	s.files.Out.Close()
 	s.advance(func(p *progress) { p.stdout = true })
 }
@@ -94,7 +100,7 @@ func (s *Session) copyStdout() {
 // with the output. It stays open until the session ends, because the master
 // itself may have something to say there.
 func (s *Session) copyStderr() {
-	copyOutput(s.files.Err, s.ch.Stderr(), func() {})
+	copyOutput(s.files.Err, s.ch.Stderr(), &s.moved.In, func() {})
 	s.advance(func(p *progress) { p.stderr = true })
 }
 

@@ -33,6 +33,7 @@ type Session struct {
 	closeOnce sync.Once
 	eowOnce   sync.Once
 
+	moved         Traffic
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
 	exited        bool        // an exit-status was passed on; belongs to Run
 
@@ -225,6 +226,9 @@ func (s *Session) Resize() {
 
 // TTY says whether the session asked for a terminal.
 func (s *Session) TTY() bool { return s.req.TTY }
+
+// Moved is how many bytes the session has had from the host and sent there.
+func (s *Session) Moved() (in, out uint64) { return s.moved.Load() }
 
 // Ended says which directions have ended.
 func (s *Session) Ended() (input, output bool) {

@@ -58,6 +58,7 @@ type StdioForward struct {
 	ch     ssh.Channel
 	reqs   <-chan *ssh.Request
 
+	moved     Traffic
 	closed    chan struct{}
 	closeOnce sync.Once
 }
@@ -100,6 +101,9 @@ func (f *StdioForward) Close() {
 // Describe names the stream as OpenSSH's channel list does.
 func (f *StdioForward) Describe() string { return "stdio-forward to " + f.target.String() }
 
+// Moved is how many bytes came from the host and went there.
+func (f *StdioForward) Moved() (in, out uint64) { return f.moved.Load() }
+
 func (f *StdioForward) copyInput() {
 	defer f.files.In.Close()
 	for {
@@ -108,6 +112,7 @@ func (f *StdioForward) copyInput() {
 			f.ch.CloseWrite()
 			return
 		}
+		f.moved.Out.Add(uint64(len(buf.Bytes())))
 		err = writeAll(f.ch, buf.Bytes())
 		buf.Release()
 		if err != nil {
@@ -117,6 +122,6 @@ func (f *StdioForward) copyInput() {
 }
 
 func (f *StdioForward) copyOutput() {
-	copyOutput(f.files.Out, f.ch, f.Close)
+	copyOutput(f.files.Out, f.ch, &f.moved.In, f.Close)
 	f.Close()
 }
