@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/muxproto"
 )
 
 // errNoAgent says that there is no agent to forward.
@@ -14,7 +16,7 @@ var errNoAgent = errors.New("no authentication agent")
 // that socket names then; "" is none. It may block, as [Remotes.Handlers].
 func (r *Registry) Agent(socket func() string) func(ssh.NewChannel) {
 	return func(nc ssh.NewChannel) {
-		c := r.enter(StateConnecting, "agent-connection", "authentication agent connection")
+		c := r.enter(muxproto.Forward{}, StateConnecting, "agent-connection", "authentication agent connection")
 		if c == nil {
 			nc.Reject(ssh.Prohibited, openFailed)
 			return

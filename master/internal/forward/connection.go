@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/muxproto"
 )
 
 // A connection is one stream: a socket here and a channel, of which one may
@@ -18,6 +20,7 @@ import (
 //	any ── end ──▶ over
 type connection struct {
 	reg   *Registry
+	of    muxproto.Forward // the identity of its forward; the zero value for the agent and X11
 	kind  string
 	began time.Time
 	seq   uint64 // under the registry's lock
@@ -33,11 +36,11 @@ type connection struct {
 	ended bool
 }
 
-// enter makes a connection known. It returns nil when the registry is closed;
+// enter makes a connection of a forward known. It returns nil when the registry is closed;
 // otherwise leave must be called.
-func (r *Registry) enter(state State, kind, name string) *connection {
+func (r *Registry) enter(of muxproto.Forward, state State, kind, name string) *connection {
 	c := &connection{
-		reg: r, kind: kind, began: time.Now(), state: state, name: name,
+		reg: r, of: of, kind: kind, began: time.Now(), state: state, name: name,
 		over: make(chan struct{}), hostClosed: make(chan struct{}),
 	}
 	r.mu.Lock()

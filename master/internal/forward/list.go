@@ -55,16 +55,21 @@ func (c *connection) describe() Connection {
 
 // A Listener is one forward that accepts connections.
 type Listener struct {
-	Forward   muxproto.Forward
-	Addresses []string // where a local one really listens
-	Port      uint32   // the one that the host chose, or 0
-	Waiting   bool     // the host does not listen at present: it has not granted it since the link changed
+	Forward     muxproto.Forward
+	Addresses   []string // where a local one really listens
+	Port        uint32   // the one that the host chose, or 0
+	Waiting     bool     // the host does not listen at present: it has not granted it since the link changed
+	Connections int      // that it carries, or is about to
 }
 
 // Listeners returns the forwards of the moment, in the order in which they were
 // asked for.
 func (r *Registry) Listeners() []Listener {
 	r.mu.Lock()
+	carried := make(map[muxproto.Forward]int)
+	for c := range r.connections {
+		carried[c.of]++
+	}
 	var all []*entry
 	for _, e := range r.forwards {
 		select {
@@ -78,6 +83,7 @@ func (r *Registry) Listeners() []Listener {
 	list := make([]Listener, len(all))
 	for i, e := range all {
 		list[i] = r.describe(e)
+		list[i].Connections = carried[identity(e.forward)]
 	}
 	return list
 }

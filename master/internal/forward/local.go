@@ -69,7 +69,7 @@ func (r *Registry) welcome(sock net.Conn, f muxproto.Forward) {
 	case t.path != "":
 		kind = directUnix
 	}
-	c := r.enter(state, kind, kind)
+	c := r.enter(identity(f), state, kind, kind)
 	if c == nil {
 		sock.Close()
 		return

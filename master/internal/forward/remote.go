@@ -52,7 +52,7 @@ func (r *Registry) serveRemote(nc ssh.NewChannel, f muxproto.Forward) {
 	if socks {
 		state = StateRemoteSOCKS
 	}
-	c := r.enter(state, nc.ChannelType(), remoteName(nc))
+	c := r.enter(identity(f), state, nc.ChannelType(), remoteName(nc))
 	if c == nil {
 		nc.Reject(ssh.Prohibited, openFailed)
 		return

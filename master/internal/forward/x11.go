@@ -6,6 +6,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/forward/x11"
+	"sshmaster/muxproto"
 )
 
 // X11 returns the function for the host's channels to the display, of type x11
@@ -13,7 +14,7 @@ import (
 // session was given loses its channel. It may block, as [Remotes.Handlers].
 func (r *Registry) X11(display *x11.Forwarding) func(ssh.NewChannel) {
 	return func(nc ssh.NewChannel) {
-		c := r.enter(StateX11, "x11-connection", "x11")
+		c := r.enter(muxproto.Forward{}, StateX11, "x11-connection", "x11")
 		if c == nil {
 			nc.Reject(ssh.Prohibited, openFailed)
 			return

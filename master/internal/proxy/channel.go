@@ -53,6 +53,7 @@ func (c *channel) init(s *slave) {
 	c.slave = s
 	c.changed.L = &c.mu
 	c.outputs = 2
+	c.up.count = s.cfg.Out
 	c.up.credit = c.credit
 	c.up.held = func(n int) { s.held.Add(int64(n)) }
 	c.up.answer = c.answer

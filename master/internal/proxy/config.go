@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -42,6 +43,10 @@ type Config struct {
 	// after [Serve] has returned. Nil does nothing.
 	Busy func() (end func())
 
+	// In and Out count, where they are not nil, the bytes of data that the host
+	// has sent on the slave's channels and those that were sent there.
+	In, Out *atomic.Uint64
+
 	// Log gets what happens. Nil discards it.
 	Log *slog.Logger
 }
@@ -50,6 +55,12 @@ type Config struct {
 func (c Config) complete() Config {
 	if c.Busy == nil {
 		c.Busy = func() func() { return func() {} }
+	}
+	if c.In == nil {
+		c.In = new(atomic.Uint64)
+	}
+	if c.Out == nil {
+		c.Out = new(atomic.Uint64)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

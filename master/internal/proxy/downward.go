@@ -80,6 +80,7 @@ func (c *channel) deliver(d *delivery, p []byte, extended bool) {
 		if c.slave.out.send(d) != nil {
 			return
 		}
+		c.slave.cfg.In.Add(uint64(n))
 		p = p[n:]
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -18,7 +19,8 @@ type step struct {
 // received and not passed on. Two goroutines take from it, one for data and one
 // for requests, each only while there is something to take.
 type upward struct {
-	ch     ssh.Channel   // immutable once attached
+	ch     ssh.Channel // immutable once attached
+	count  *atomic.Uint64
 	credit func(n int)   // gives window back to the slave
 	held   func(n int)   // counts memory, with a negative number what is given back
 	answer func(ok bool) // tells the slave what the host said to a request

@@ -49,6 +49,7 @@ func (u *upward) do(s *step) {
 // that the channel is over, and that it reaches the slave as CLOSE.
 func (u *upward) pass(c *chunk, write func([]byte) (int, error)) {
 	n, _ := write(c.data())
+	u.count.Add(uint64(n))
 	u.held(-len(c.mem))
 	c.release()
 	u.credit(n)

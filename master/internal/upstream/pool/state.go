@@ -66,6 +66,24 @@ func (p *Pool) Absent() error {
 	return p.absence()
 }
 
+// Connecting says whether a link is being made.
+func (p *Pool) Connecting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dialling
+}
+
+// Trouble is what keeps there from being a link: why the last one ended, or why it
+// could not be made. It is nil while there is one, and until one is wanted.
+func (p *Pool) Trouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.members) > 0 {
+		return nil
+	}
+	return p.trouble
+}
+
 func (p *Pool) absent() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
