@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sshmaster/master/internal/session"
 	"sshmaster/muxproto"
 )
 
@@ -75,10 +76,13 @@ func (s *slave) proxy(ctx context.Context, m *muxproto.Proxy) error {
 	if err := s.reply(&muxproto.ProxyReply{RequestID: m.RequestID}); err != nil {
 		return err
 	}
+	w := s.wish(nil)
+	w.Traffic = new(session.Traffic)
+	s.comeFor(Errand{Kind: Proxied})
 	s.mu.Lock()
-	s.proxied = true
+	s.proxied = w.Traffic
 	s.mu.Unlock()
-	if err := s.srv.cfg.Proxy(ctx, s.wish(nil), s.conn); err != nil {
+	if err := s.srv.cfg.Proxy(ctx, w, s.conn); err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
 	return errDone

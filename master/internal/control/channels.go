@@ -63,7 +63,7 @@ func (v *slave) channelLines() []ChannelLine {
 	own := ChannelLine{Number: v.number, Name: "mux-control", Type: typeMuxControl, Kind: "mux-control", Control: -1, Mux: true, Interactive: true}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.proxied {
+	if v.proxied != nil {
 		own.Type, own.Name, own.Kind = typeMuxProxy, "mux-proxy", "mux-proxy"
 	}
 	if v.passenger == nil {

@@ -36,6 +36,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
+	s.comeFor(Errand{Kind: Passenger, Command: m.Command, Subsystem: m.Subsystem && m.Command != "", TTY: m.WantTTY})
 	req := s.sessionRequest(ctx, m)
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
 	w := s.wish(files)
@@ -95,6 +96,7 @@ func (s *slave) newStdioForward(ctx context.Context, m *muxproto.NewStdioForward
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
+	s.comeFor(Errand{Kind: Stream, Command: target.String()})
 	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
 	fwd, err := session.OpenStdioForward(ctx, s.srv.cfg.Opener(s.wish(files)), target, files)
 	connected()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sshmaster/master/internal/session"
 	"sshmaster/muxproto"
 )
 
@@ -22,13 +23,15 @@ type slave struct {
 	mu              sync.Mutex
 	passenger       passenger // what runs with this slave's descriptors, or nil
 	passengerNumber int
-	proxied         bool // the slave speaks SSH itself
+	proxied         *session.Traffic // of a slave that speaks SSH itself
+	errand          Errand
 }
 
 // A passenger is what runs with descriptors that a slave passed.
 type passenger interface {
 	Close()
 	Describe() string
+	Moved() (in, out uint64)
 }
 
 // serve speaks with the slave until it leaves, breaks the protocol, or what it

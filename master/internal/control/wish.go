@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/stdio"
 	"sshmaster/muxproto"
 )
@@ -18,6 +19,9 @@ type Wish struct {
 	// process, 0 where that is not told.
 	Files *stdio.Set
 	PID   int
+
+	// Traffic counts what a slave in PROXY mode moves, else nil.
+	Traffic *session.Traffic
 }
 
 // wish is what a slave wants that passed these files.
