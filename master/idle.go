@@ -60,6 +60,13 @@ func (i *idle) stopListening() {
 	i.arm()
 }
 
+// leaving says whether the end of what runs now is that of the master.
+func (i *idle) leaving() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.stopped
+}
+
 func (i *idle) arm() {
 	if i.busy > 0 {
 		return

@@ -83,14 +83,19 @@ func count(n int, what string) string {
 
 // command carries out what only ssh-master knows.
 func (m *Master) command(ctx context.Context, name string) (text string, ok bool) {
-	if name != "rotate" {
+	switch name {
+	case "rotate":
+		text, err := m.pool.Rotate(ctx)
+		if err != nil {
+			return "rotate failed: " + err.Error(), false
+		}
+		return text, true
+	case "status":
+		text, err := m.Status().within(maxStatus)
+		return text, err == nil
+	default:
 		return "", false
 	}
-	text, err := m.pool.Rotate(ctx)
-	if err != nil {
-		return "rotate failed: " + err.Error(), false
-	}
-	return text, true
 }
 
 // carried lists the forwarded connections for -O channels, with the numbers

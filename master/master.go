@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/forward"
@@ -27,9 +28,10 @@ type DialError = upstream.DialError
 
 // A Master holds links to one host for the slaves on its control socket.
 type Master struct {
-	opts Options
-	host *Host
-	log  *slog.Logger
+	opts  Options
+	host  *Host
+	log   *slog.Logger
+	began time.Time
 
 	pool     *pool.Pool
 	byStock  atomic.Bool // stock ssh makes the links
@@ -59,7 +61,7 @@ func New(opts Options) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{
-		opts: opts, host: opts.Host, log: opts.Log,
+		opts: opts, host: opts.Host, log: opts.Log, began: time.Now(),
 		ending: make(chan error, 1),
 		ended:  make(chan struct{}),
 	}
