@@ -21,7 +21,8 @@ func (h *Host) finish(x *surroundings) error {
 	if base := h.base["hostkeyalgorithms"]; base != nil {
 		h.HostKeyAlgorithmsSet = !derived(h.HostKeyAlgorithms, parseList(base, "comma"))
 	}
-	h.resolveAgents(x)
+	h.named = agents{h.IdentityAgent, h.ForwardAgent, h.SecurityKeyProvider}
+	h.resolveAgents()
 	h.splitFiles(x)
 	if err := h.expandFiles(x); err != nil {
 		return err
@@ -72,25 +73,6 @@ func derived(list, base []string) bool {
 		base = base[i+1:]
 	}
 	return true
-}
-
-// resolveAgents finds the sockets and the library that are named by variables.
-func (h *Host) resolveAgents(x *surroundings) {
-	switch agent := h.IdentityAgent; {
-	case agent == "" || agent == "SSH_AUTH_SOCK":
-		h.IdentityAgent = x.env.get("SSH_AUTH_SOCK")
-	case strings.EqualFold(agent, "none"):
-		h.IdentityAgent = ""
-	case agent[0] == '$':
-		h.IdentityAgent = x.env.get(agent[1:])
-	}
-	if path := h.ForwardAgent.Path; strings.HasPrefix(path, "$") {
-		value, ok := x.env.lookup(path[1:])
-		h.ForwardAgent = AgentForward{Enabled: ok, Path: value}
-	}
-	if name, ok := strings.CutPrefix(h.SecurityKeyProvider, "$"); ok {
-		h.SecurityKeyProvider = x.env.get(name)
-	}
 }
 
 // splitFiles takes the lists of files apart that ssh joined.

@@ -157,6 +157,8 @@ type Host struct {
 	tok  tokens
 	env  environ
 
+	named agents // as the configuration says it, perhaps by variables
+
 	asked   Query  // what Resolve was asked
 	program string // the ssh that answered; "" when none is installed
 	file    string // its -F, absolute

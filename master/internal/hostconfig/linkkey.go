@@ -41,6 +41,7 @@ func (h *Host) LinkKey() string {
 	if len(h.ProxyJump) > 0 {
 		said["ProxyCommand"] = "" // it only says the same once more
 	}
+	said["IdentityAgent"], said["SecurityKeyProvider"] = h.named.identity, h.named.provider // whoever's environment it was
 	if h.KnownHostsCommand != "" {
 		said["tokens"] = [...]string{h.OriginalHost, h.HostKeyAlias}
 	}

@@ -93,5 +93,6 @@ func jumpList(hops []Jump) string {
 // stream on, and it is no loss that its agent is not forwarded.
 func (h *Host) forgetSessions() {
 	h.ForwardAgent, h.ForwardX11, h.PermitLocalCommand = AgentForward{}, false, false
+	h.named.forward = AgentForward{}
 	h.LocalForward, h.RemoteForward, h.DynamicForward = nil, nil, nil
 }
