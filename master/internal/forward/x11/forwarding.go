@@ -23,7 +23,7 @@ const maxCookies = 256
 
 // Config says how to forward. It is not changed after [New].
 type Config struct {
-	// Display is the master's DISPLAY.
+	// Display is the master's DISPLAY at first. See [Forwarding.Use].
 	Display string
 
 	// Trusted gives clients the user's own cookie (ForwardX11Trusted).
@@ -37,7 +37,7 @@ type Config struct {
 	// (XAuthLocation).
 	XAuth string
 
-	// Env and Dir are the environment and the folder of xauth.
+	// Env and Dir are the environment, at first, and the folder of xauth.
 	Env []string
 	Dir string
 
@@ -65,10 +65,28 @@ type Request struct {
 // A Forwarding is the forwarding of one display. Its methods may be called from
 // any goroutine.
 type Forwarding struct {
-	cfg Config
+	cfg Config // Display and Env under mu
 
 	mu      sync.Mutex
 	cookies []*cookie // oldest first
+}
+
+// Use has sessions from now on use another display, and xauth another environment.
+func (f *Forwarding) Use(display string, env []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if display != f.cfg.Display {
+		f.cookies = nil
+	}
+	f.cfg.Display, f.cfg.Env = display, env
+}
+
+// display is where sessions show themselves now.
+func (f *Forwarding) display() (display, error) {
+	f.mu.Lock()
+	name := f.cfg.Display
+	f.mu.Unlock()
+	return parseDisplay(name)
 }
 
 // A cookie is what opens the display, and what the host has in its place.
@@ -106,7 +124,7 @@ func New(cfg Config) *Forwarding {
 // display, and without a cookie for untrusted forwarding, there is an error, a
 // sentence for a log, and the session goes on without X11, as in ssh(1).
 func (f *Forwarding) Prepare(ctx context.Context) (Request, error) {
-	d, err := parseDisplay(f.cfg.Display)
+	d, err := f.display()
 	if err != nil {
 		return Request{}, err
 	}
@@ -174,7 +192,7 @@ func (f *Forwarding) Connect(ctx context.Context) (net.Conn, error) {
 	if !f.open() {
 		return nil, ErrExpired
 	}
-	d, err := parseDisplay(f.cfg.Display)
+	d, err := f.display()
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,9 @@ func (f *Forwarding) xauth(ctx context.Context, args ...string) ([]byte, error) 
 		return nil, errors.New("no xauth program")
 	}
 	cmd := exec.CommandContext(ctx, f.cfg.XAuth, args...)
+	f.mu.Lock()
 	cmd.Env, cmd.Dir = f.cfg.Env, f.cfg.Dir
+	f.mu.Unlock()
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {
