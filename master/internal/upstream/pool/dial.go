@@ -93,7 +93,7 @@ func (p *Pool) dial(ctx context.Context, asks prompt.Prompter) (*member, error) 
 		call.Asks = asks
 	}
 	p.mu.Lock()
-	call.Again = p.joined > 0
+	call.Again = p.known
 	p.mu.Unlock()
 	var err error
 	if m.link, err = p.cfg.Dial(ctx, call); err != nil {
@@ -152,7 +152,7 @@ func (p *Pool) failed(err error) {
 		for _, w := range p.waiting {
 			w.settled = true
 		}
-	case p.joined > 0 && !lasting(err):
+	case p.known && !lasting(err):
 		p.trouble = err
 		p.cfg.Log.Info("not connected: "+err.Error(), "host", p.cfg.Host, "again in", p.pause)
 		longest := lastPause

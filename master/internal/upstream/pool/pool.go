@@ -29,6 +29,7 @@ type Pool struct {
 	former  Link      // the home before, should it live on
 	waiting []*waiter // who wants a seat, in order of arrival
 	joined  int       // how many members there have been
+	known   bool      // there was one since the last rest: the host is there
 	limit   int       // sessions that the host allows on a link; 0: not known
 	most    int       // sessions that were open on a link at once, at most
 	moved   time.Time // when somebody last got a seat or gave one back
@@ -75,6 +76,7 @@ func (p *Pool) join(m *member) {
 		return
 	}
 	p.joined++
+	p.known = true
 	m.number = p.joined
 	p.members = append(p.members, m)
 	p.trouble, p.hopeless, p.pause, p.next = nil, false, firstPause, time.Time{}
