@@ -81,7 +81,7 @@ func (m *Master) incoming() map[string]func(ssh.NewChannel) {
 // agentSocket is the agent that is forwarded: the configuration's own, or that
 // of the master's environment.
 func (m *Master) agentSocket() string {
-	if path := m.host.ForwardAgent.Path; path != "" {
+	if path := m.hostNow().ForwardAgent.Path; path != "" {
 		return path
 	}
 	return m.getenv("SSH_AUTH_SOCK")

@@ -7,20 +7,22 @@ import (
 
 // idle ends a master that nothing keeps alive: one that does not listen any
 // more, be it that somebody asked for that or that ControlPersist's time has
-// passed.
+// passed. A master that stays rests at that time instead.
 //
-//	busy ──last end──▶ waiting ──persist──▶ retire
+//	busy ──last end──▶ waiting ──persist──▶ retire, or rest
 //	  ◀────begin────────┘
 //	listening stopped: busy ──last end──▶ expired
 //
 // Control connections, sessions and forwarded connections keep a master alive;
 // listeners for forwards do not, as in OpenSSH.
 type idle struct {
-	persist time.Duration // 0: it waits without an end
-	retire  func()        // stops listening, for nobody came for persist
-	expired func()        // called once; both on a goroutine of their own
+	persist time.Duration       // 0: it waits without an end
+	retire  func()              // stops listening, for nobody came for persist
+	expired func()              // called once; both on a goroutine of their own
+	rest    func() (again bool) // in place of retire, unless nil; nobody comes while it runs, and again has it called after persist once more
 
 	mu      sync.Mutex
+	started bool
 	busy    int
 	stopped bool
 	timer   *time.Timer // nil unless it waits
@@ -49,6 +51,7 @@ func (i *idle) end() {
 func (i *idle) start() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.started = true
 	i.arm()
 }
 
@@ -68,7 +71,7 @@ func (i *idle) leaving() bool {
 }
 
 func (i *idle) arm() {
-	if i.busy > 0 {
+	if i.busy > 0 || !i.started {
 		return
 	}
 	i.disarm()
@@ -94,7 +97,18 @@ func (i *idle) disarm() {
 func (i *idle) ring(wait int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.timer != nil && i.waits == wait {
+	switch {
+	case i.timer == nil || i.waits != wait:
+	case i.rest == nil:
 		go i.retire()
+	case i.rest():
+		i.arm()
 	}
+}
+
+// none says whether nothing keeps the master alive.
+func (i *idle) none() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.busy == 0
 }

@@ -42,6 +42,14 @@ func behind(t *testing.T, servers map[string]*sshtest.Server) func(alias string,
 	}
 }
 
+// newSet is a set that is closed after the masters of the test.
+func newSet(t *testing.T) *master.Set {
+	t.Helper()
+	set := master.NewSet(nil)
+	t.Cleanup(set.Close)
+	return set
+}
+
 // ended is what Serve returned.
 func (s *serving) ended(t *testing.T) error {
 	t.Helper()
@@ -57,10 +65,10 @@ func (s *serving) ended(t *testing.T) error {
 func TestMastersShareABastion(t *testing.T) {
 	bastion, inner1, inner2 := sshtest.NewServer(t), sshtest.NewServer(t), sshtest.NewServer(t)
 	host := behind(t, map[string]*sshtest.Server{"bastion": bastion, "inner1": inner1, "inner2": inner2})
-	links := master.NewLinks()
-	one := startWith(t, master.Options{Host: host("inner1"), Links: links})
-	own := startWith(t, master.Options{Host: host("bastion", "-o", "ControlPersist=1"), Links: links}) // never idle: inner1 is there
-	two := startWith(t, master.Options{Host: host("inner2"), Links: links})
+	set := newSet(t)
+	one := startWith(t, master.Options{Host: host("inner1"), Set: set})
+	own := startWith(t, master.Options{Host: host("bastion", "-o", "ControlPersist=1"), Set: set}) // never idle: inner1 is there
+	two := startWith(t, master.Options{Host: host("inner2"), Set: set})
 	for _, srv := range []*sshtest.Server{bastion, inner1, inner2} {
 		require.Equal(t, 1, srv.Counts().Logins)
 	}
@@ -80,9 +88,9 @@ func TestMastersShareABastion(t *testing.T) {
 func TestEndOfTheBastionsMaster(t *testing.T) {
 	bastion, inner := sshtest.NewServer(t), sshtest.NewServer(t)
 	host := behind(t, map[string]*sshtest.Server{"bastion": bastion, "inner": inner})
-	links := master.NewLinks()
-	inside := startWith(t, master.Options{Host: host("inner"), Links: links})
-	own := startWith(t, master.Options{Host: host("bastion"), Links: links})
+	set := newSet(t)
+	inside := startWith(t, master.Options{Host: host("inner"), Set: set})
+	own := startWith(t, master.Options{Host: host("bastion"), Set: set})
 	require.Equal(t, 1, bastion.Counts().Logins, "the bastion's master takes the link over")
 	require.NoError(t, own.Shutdown(context.Background()))
 	require.Eventually(t, func() bool {

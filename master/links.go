@@ -1,18 +1,20 @@
 package master
 
 import (
-	"context"
 	"fmt"
 
-	"sshmaster/master/internal/netchange"
 	"sshmaster/master/internal/upstream/pool"
 	"sshmaster/master/internal/upstream/prompt"
+	"sshmaster/muxproto"
 )
 
 // newPool is the set of the master's links. What a login asks, it asks those who
 // wait for it, and only then whoever started the master.
 func (m *Master) newPool() *pool.Pool {
-	own := m.host.Own
+	own, home := m.host.Own, m.home
+	if m.opts.OnDemand {
+		home = m.arrive
+	}
 	return pool.New(pool.Config{
 		Dial: m.dial, Host: m.host.HostName,
 		Max: own.MaxLinks, Warm: own.WarmSessions, Hold: own.HoldTimeout,
@@ -22,7 +24,7 @@ func (m *Master) newPool() *pool.Pool {
 			Log:       m.log,
 		}),
 		Wanted: m.remotesWanted,
-		Home:   m.home,
+		Home:   home,
 		Log:    m.log,
 	})
 }
@@ -34,10 +36,9 @@ func (m *Master) remotesWanted() bool { return m.forwards.Remotes().Wanted() }
 // home has the host listen for us on the link that is for that from now on. On
 // the first one [Master.Start] sees to it, where that has connected.
 func (m *Master) home(former pool.Link) {
+	m.set.network.follow(m)
 	if m.homes.Add(1) == 1 {
-		if m.host.Own.LazyConnect {
-			_ = m.openForwards(m.ctx, remote)
-		}
+		m.openLate()
 		return
 	}
 	if former != nil {
@@ -48,11 +49,31 @@ func (m *Master) home(former pool.Link) {
 	}
 }
 
-// watchNetwork asks the links for a sign of life when something has happened that
-// may have cut them off, until ctx ends.
-func (m *Master) watchNetwork(ctx context.Context) {
-	for event := range netchange.Watch(ctx, m.log) {
-		m.log.Debug("are the connections alive?", "network changed", event.Network, "away", event.Away)
-		m.pool.Check()
+// arrive is home for a master OnDemand, which may have gone to rest again meanwhile,
+// and does not as long as forwards are being opened.
+func (m *Master) arrive(former pool.Link) {
+	end := m.idle.begin()
+	defer end()
+	if !m.pool.Homely() {
+		return
+	}
+	if m.homes.Load() > 0 {
+		end() // what the host refuses may be asked for again for ever
+	}
+	m.home(former)
+}
+
+// openLate opens what the configuration wants forwarded and [Master.Start] has left
+// for the first link.
+func (m *Master) openLate() {
+	var err error
+	switch {
+	case m.opts.OnDemand:
+		err = m.openForwards(m.ctx, func(muxproto.Forward) bool { return true })
+	case m.host.Own.LazyConnect:
+		err = m.openForwards(m.ctx, remote)
+	}
+	if err != nil {
+		m.log.Warn(err.Error())
 	}
 }

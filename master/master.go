@@ -28,10 +28,12 @@ type DialError = upstream.DialError
 
 // A Master holds links to one host for the slaves on its control socket.
 type Master struct {
-	opts  Options
-	host  *Host
-	log   *slog.Logger
-	began time.Time
+	opts   Options
+	host   *Host
+	set    *Set
+	log    *slog.Logger
+	began  time.Time
+	around atomic.Pointer[surroundings]
 
 	pool     *pool.Pool
 	byStock  atomic.Bool // stock ssh makes the links
@@ -61,11 +63,19 @@ func New(opts Options) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{
-		opts: opts, host: opts.Host, log: opts.Log, began: time.Now(),
+		opts: opts, host: opts.Host, set: opts.Set, log: opts.Log, began: time.Now(),
 		ending: make(chan error, 1),
 		ended:  make(chan struct{}),
 	}
+	if m.set == nil {
+		m.set = NewSet(opts.Log)
+	}
+	m.around.Store(&surroundings{environment: newEnvironment(opts.Env)})
+	m.opts.Env = nil
 	m.idle.persist = opts.Host.ControlPersist.Idle
+	if opts.OnDemand {
+		m.idle.rest = m.rest
+	}
 	m.idle.retire = m.stopListening
 	m.idle.expired = func() { m.end(m.drained()) }
 	m.ctx, m.cancel = context.WithCancel(context.Background())
@@ -76,10 +86,11 @@ func New(opts Options) (*Master, error) {
 	return m, nil
 }
 
-// Start connects to the host, unless LazyConnect leaves that to the first slave,
-// and binds the control socket; when it returns nil, the socket accepts slaves. The path is looked at before the host is dialled,
-// so that nobody authenticates for a master that cannot listen. On an error
-// nothing is left behind. Its errors are one line for a person.
+// Start connects to the host, unless LazyConnect or OnDemand leaves that to the
+// first slave, and binds the control socket; when it returns nil, the socket accepts
+// slaves. The path is looked at before the host is dialled, so that nobody
+// authenticates for a master that cannot listen. On an error nothing is left behind.
+// Its errors are one line for a person; an [*InUseError] says who has the path.
 func (m *Master) Start(ctx context.Context) error {
 	why, err := m.transport(ctx)
 	if err != nil {
@@ -89,26 +100,40 @@ func (m *Master) Start(ctx context.Context) error {
 	if err := m.judge(why != ""); err != nil {
 		return err
 	}
-	if err := control.Check(m.opts.Control, m.opts.Dir); err != nil {
+	if err := m.checkPath(); err != nil {
 		return err
 	}
 	err = m.begin(ctx)
 	if err == nil {
-		err = m.listen()
+		err = m.listen(ctx)
 	}
 	if err != nil {
 		m.cancel()
-		m.forwards.Close()
-		m.pool.Close()
+		m.unlink()
 		return err
 	}
 	m.started = true
 	return nil
 }
 
-// begin connects, and opens what the configuration wants forwarded.
+// checkPath says whether the socket can be bound. Who is to be replaced is asked to
+// go when there is something in its place.
+func (m *Master) checkPath() error {
+	err := control.Check(m.opts.Control, m.opts.Dir)
+	var held *InUseError
+	if m.opts.Replace && errors.As(err, &held) && held.PID != 0 {
+		return nil
+	}
+	return err
+}
+
+// begin connects, and opens what the configuration wants forwarded. What is not
+// opened here is opened with the first link.
 func (m *Master) begin(ctx context.Context) error {
-	if m.host.Own.LazyConnect {
+	switch {
+	case m.opts.OnDemand:
+		return nil
+	case m.host.Own.LazyConnect:
 		return m.openForwards(ctx, local)
 	}
 	if err := m.pool.Connect(ctx); err != nil {
@@ -121,8 +146,13 @@ func (m *Master) begin(ctx context.Context) error {
 }
 
 // listen binds the socket and admits slaves.
-func (m *Master) listen() error {
-	l, err := control.Listen(m.opts.Control, m.opts.Dir, m.log)
+func (m *Master) listen(ctx context.Context) error {
+	if m.opts.Replace {
+		if err := control.Replace(ctx, m.opts.Control, m.opts.Dir); err != nil {
+			return err
+		}
+	}
+	l, err := control.Listen(m.opts.Control, m.opts.Dir, m.set.folders, m.log)
 	if err != nil {
 		return err
 	}
@@ -170,9 +200,9 @@ func variables(entries []string) []session.Variable {
 }
 
 // Serve returns when the master has ended and everything of it is gone: with
-// nil after Shutdown, after ctx, after ControlPersist's time or after
-// ssh -O stop and the last session, and with [ErrTerminated] after ssh -O exit.
-// The master outlives its links. Serve starts the master if [Master.Start] was not
+// nil after Shutdown, after ctx, after ControlPersist's time, unless it is one
+// OnDemand, or after ssh -O stop and the last session, and with [ErrTerminated]
+// after ssh -O exit. The master outlives its links. Serve starts the master if [Master.Start] was not
 // called. It is called once; after Shutdown it returns nil.
 func (m *Master) Serve(ctx context.Context) error {
 	if !m.served.CompareAndSwap(false, true) {
@@ -185,10 +215,6 @@ func (m *Master) Serve(ctx context.Context) error {
 		}
 	}
 	defer m.clean()
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer m.cancel()
-	watching.Go(func() { m.watchNetwork(m.ctx) })
 	select {
 	case err := <-m.ending:
 		return err
@@ -203,8 +229,17 @@ func (m *Master) clean() {
 	m.cancel()
 	m.leavePath()
 	m.server.Close()
+	m.unlink()
+}
+
+// unlink ends forwards and links.
+func (m *Master) unlink() {
 	m.forwards.Close()
 	m.pool.Close()
+	m.set.network.leave(m)
+	if m.opts.Set == nil {
+		m.set.Close()
+	}
 }
 
 // end makes Serve return err.
@@ -250,6 +285,9 @@ func (m *Master) drained() error {
 	}
 	return nil
 }
+
+// Path is where the master listens, or will.
+func (m *Master) Path() string { return m.controlPath() }
 
 // Resize tells the host the size of each slave's terminal, for SIGWINCH.
 func (m *Master) Resize() { m.server.Resize() }

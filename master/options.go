@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"os"
 
+	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/hostconfig"
-	"sshmaster/master/internal/upstream"
 	"sshmaster/master/internal/upstream/prompt"
 )
 
@@ -38,11 +38,14 @@ var (
 	ErrCancelled = prompt.ErrCancelled
 )
 
-// Links is the set of links that the masters of a process share.
-type Links = upstream.Links
+// An InUseError says who, or what, is at the path of a control socket.
+type InUseError = control.InUseError
 
-// NewLinks returns an empty set of links, for [Options].
-func NewLinks() *Links { return upstream.NewLinks() }
+// Holder finds out who listens at a control path, relative to dir when it is not
+// absolute: nobody, or somebody live, whose process id is 0 where it is no master
+// or did not say. An error says what is wrong with the path: an [*InUseError] is of
+// what is no socket at all.
+func Holder(path, dir string) (pid uint32, live bool, err error) { return control.Holder(path, dir) }
 
 // Resolve runs the installed `ssh -G` with the user's own arguments and decodes
 // its answer. Where no ssh is installed it reads ssh's configuration files
@@ -70,14 +73,28 @@ type Options struct {
 	Stderr io.Writer
 
 	// Env is the master's environment, "NAME=value"; nil means the process's
-	// own. Dir is its folder; empty means the process's own.
+	// own. Dir is its folder; empty means the process's own. See [Master.SetEnv].
 	Env []string
 	Dir string
 
-	// Links are shared among masters: one whose host is another one's jump host
-	// lends its link, and masters behind the same jump host log in there once.
-	// Nil shares with nobody.
-	Links *Links
+	// Set is what the master shares with others of this process. Nil is a set of
+	// its own, which is closed with it.
+	Set *Set
+
+	// OnDemand makes a master that is simply there, as a program keeps for each of
+	// many hosts. It connects when a slave first needs the host. When nothing has
+	// kept it busy for ControlPersist's time it closes its links and keeps its
+	// socket, and the next slave has it connect again; ControlPersist no, yes and 0
+	// keep the links. What the configuration forwards is opened with the first link
+	// and closed with the last; a forward that a slave asked for beyond that stays,
+	// and one at the host keeps the links. LazyConnect is implied, and
+	// ForkAfterAuthentication means nothing.
+	OnDemand bool
+
+	// Replace takes the path over from a master that listens there: it is asked to
+	// stop listening, and its sessions end by themselves. One that does not make
+	// way is an [*InUseError].
+	Replace bool
 
 	// Version is what the host is told of the program after
 	// "SSH-2.0-sshmaster_".
@@ -102,9 +119,6 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Prompter == nil {
 		o.Prompter = prompt.Nobody{}
-	}
-	if o.Links == nil {
-		o.Links = NewLinks()
 	}
 	if o.Env == nil {
 		o.Env = os.Environ()

@@ -36,7 +36,7 @@ func (r route) want() pool.Want {
 func (r route) guest() pool.Guest {
 	return guest.New(guest.Config{
 		Files: r.wish.Files, PID: r.wish.PID,
-		Env: r.m.opts.Env, Host: r.m.host.OriginalHost, Log: r.m.log,
+		Env: r.m.environ(), Host: r.m.host.OriginalHost, Log: r.m.log,
 	})
 }
 

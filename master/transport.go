@@ -52,14 +52,14 @@ func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
 		return m.dialByStock(ctx)
 	}
 	o := upstream.Options{
-		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
+		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir,
 		Log: m.log, Prompter: c.Asks, Stderr: m.opts.Stderr,
 		Version: m.opts.Version, Channels: m.incoming(), Busy: m.jumps(c.Busy),
 	}
 	if c.Again {
 		o.ReachTimeout = reachAgain
 	}
-	l, err := m.opts.Links.Dial(ctx, o)
+	l, err := m.set.links.Dial(ctx, o)
 	if err == nil {
 		return l, nil
 	}
@@ -85,7 +85,7 @@ func (m *Master) jumps(busy func() func()) func() (rest func()) {
 
 func (m *Master) dialByStock(ctx context.Context) (pool.Link, error) {
 	l, err := stocklink.Start(ctx, stocklink.Options{
-		Host: m.host, Env: m.opts.Env, Dir: m.opts.Dir,
+		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir,
 		Log: m.log, Channels: m.incoming(),
 	})
 	if err != nil {

@@ -2,24 +2,22 @@ package master
 
 import (
 	"context"
-	"strings"
 
 	"sshmaster/master/internal/forward/x11"
 	"sshmaster/master/internal/session"
 )
 
-// newDisplay is the forwarding of the master's display, or nil where there is
-// none or ForwardX11 is off.
+// newDisplay is the forwarding of the master's display, should it have one, or nil
+// where ForwardX11 is off.
 func (m *Master) newDisplay() *x11.Forwarding {
-	display := m.getenv("DISPLAY")
-	if !m.host.ForwardX11 || display == "" {
+	if !m.host.ForwardX11 {
 		return nil
 	}
 	return x11.New(x11.Config{
-		Display: display,
+		Display: m.getenv("DISPLAY"),
 		Trusted: m.host.ForwardX11Trusted, Timeout: m.host.ForwardX11Timeout,
 		XAuth: m.host.XAuthLocation,
-		Env:   m.opts.Env, Dir: m.opts.Dir,
+		Env:   m.environ(), Dir: m.opts.Dir,
 		AddressFamily: m.host.AddressFamily,
 		Log:           m.log,
 	})
@@ -28,7 +26,7 @@ func (m *Master) newDisplay() *x11.Forwarding {
 // prepareX11 is what a session asks the host for when its slave wants X11. It
 // is nil where none is forwarded, or can be.
 func (m *Master) prepareX11(ctx context.Context) (*session.X11, error) {
-	if m.display == nil || m.byStock.Load() {
+	if m.display == nil || m.getenv("DISPLAY") == "" || m.byStock.Load() {
 		return nil, nil
 	}
 	req, err := m.display.Prepare(ctx)
@@ -36,14 +34,4 @@ func (m *Master) prepareX11(ctx context.Context) (*session.X11, error) {
 		return nil, err
 	}
 	return (*session.X11)(&req), nil
-}
-
-// getenv looks a variable up in the master's environment.
-func (m *Master) getenv(name string) string {
-	for _, v := range m.opts.Env {
-		if value, ok := strings.CutPrefix(v, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // maxPath is the longest path, in bytes, that a slave can connect to: the size
@@ -16,41 +17,36 @@ const maxPath = 107
 
 // A Listener is a master's control socket. It appears at its path complete,
 // with mode 0600 and already accepting, and is put back when somebody deletes
-// it while the master runs.
+// it while the master runs. It has no goroutine of its own.
 type Listener struct {
-	path string // as the user gave it, for messages
-	dir  string // absolute
-	name string // within dir
-	log  *slog.Logger
+	path    string // as the user gave it, for messages
+	dir     string // absolute
+	name    string // within dir
+	folders *Folders
+	log     *slog.Logger
+	done    chan struct{} // closed by Close
 
-	conns chan *net.UnixConn
-	done  chan struct{} // closed by Close
-
-	mu     sync.Mutex
-	bound  *binding // what is at the path; nil after Close
-	closed bool
+	mu    sync.Mutex
+	bound *binding // what is at the path; nil after Close
 }
 
 // Listen binds the control socket at path, relative to dir when it is not
 // absolute. A socket that refuses connections was left behind by a master that
-// died, and is replaced; one that accepts is never touched: *[InUseError].
-func Listen(path, dir string, log *slog.Logger) (*Listener, error) {
+// died, and is replaced; one that accepts is never touched: *[InUseError]. Folders
+// tells when the socket is deleted; nil does not.
+func Listen(path, dir string, folders *Folders, log *slog.Logger) (*Listener, error) {
 	abs, err := place(path, dir)
 	if err != nil {
 		return nil, err
 	}
 	l := &Listener{
-		path: path, dir: filepath.Dir(abs), name: filepath.Base(abs), log: log,
-		conns: make(chan *net.UnixConn),
-		done:  make(chan struct{}),
+		path: path, dir: filepath.Dir(abs), name: filepath.Base(abs), folders: folders, log: log,
+		done: make(chan struct{}),
 	}
-	b, err := l.bind()
-	if err != nil {
+	if l.bound, err = l.bind(); err != nil {
 		return nil, err
 	}
-	l.bound = b
-	go l.accept(b)
-	go l.keep()
+	folders.enter(l)
 	return l, nil
 }
 
@@ -91,23 +87,50 @@ func (l *Listener) Path() string { return l.path }
 // Accept returns the next connection; the caller owns it. After Close it
 // returns [net.ErrClosed].
 func (l *Listener) Accept() (*net.UnixConn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
+	for {
+		b := l.binding()
+		if b == nil {
+			return nil, net.ErrClosed
+		}
+		c, err := b.ln.AcceptUnix()
+		switch {
+		case err == nil:
+			return c, nil
+		case errors.Is(err, net.ErrClosed): // by Close, or because another one is bound now
+		default:
+			l.log.Warn("control socket: accept failed", "error", err)
+			l.pause(acceptAgain)
+		}
 	}
+}
+
+// acceptAgain is how long a failure to accept, such as of a process with too many
+// open files, is left to pass.
+const acceptAgain = time.Second
+
+// pause waits for d, or for Close.
+func (l *Listener) pause(d time.Duration) {
+	select {
+	case <-l.done:
+	case <-time.After(d):
+	}
+}
+
+func (l *Listener) binding() *binding {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bound
 }
 
 // Close stops accepting and removes the socket from its path if it is still
 // this listener's. It may be called more than once.
 func (l *Listener) Close() error {
+	l.folders.leave(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.bound == nil {
 		return nil
 	}
-	l.closed = true
 	close(l.done)
 	err := l.remove(l.bound)
 	l.bound.ln.Close()
@@ -115,28 +138,32 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// accept hands over the connections that arrive on one binding until it is
-// closed.
-func (l *Listener) accept(b *binding) {
-	for {
-		c, err := b.ln.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			l.log.Warn("control socket: accept failed", "error", err)
-			if !l.pause(lookAgain) {
-				return
-			}
-			continue
-		}
-		select {
-		case l.conns <- c:
-		case <-l.done:
-			c.Close()
-			return
-		}
+// Restore binds the path again when there is nothing at it, and does nothing
+// after Close. What somebody else put there is left alone.
+func (l *Listener) Restore() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bound == nil || !l.missing() {
+		return
 	}
+	b, err := l.bind()
+	if err != nil {
+		l.log.Warn("the control socket was deleted and cannot be put back", "path", l.path, "error", err)
+		return
+	}
+	l.log.Info("the control socket was deleted; it is back", "path", l.path)
+	l.bound.ln.Close()
+	l.bound = b
+}
+
+func (l *Listener) missing() bool {
+	folder, err := openFolder(l.dir)
+	if err != nil {
+		return false // no folder to put it in; its return is waited for
+	}
+	defer folder.Close()
+	_, err = identify(folder, l.name)
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // bind puts a listening socket at the path while holding the folder's lock, so
@@ -182,35 +209,4 @@ func (l *Listener) remove(b *binding) error {
 		return nil
 	}
 	return removeAt(folder, l.name)
-}
-
-// InUseError says that a live master, or something that is no socket at all,
-// is at the path.
-type InUseError struct {
-	Path string
-	PID  uint32 // of the live master, 0 when it did not say
-	What string // what is there instead of a socket; empty for a socket
-}
-
-func (e *InUseError) Error() string {
-	switch {
-	case e.What != "":
-		return fmt.Sprintf("ControlSocket %s: there is a %s at this path; it is left alone, give another -S or remove it", e.Path, e.What)
-	case e.PID != 0:
-		return fmt.Sprintf("ControlSocket %s already exists: a master with pid %d listens there; end it with -O exit or give another -S", e.Path, e.PID)
-	default:
-		return fmt.Sprintf("ControlSocket %s already exists: another master listens there; end it with -O exit or give another -S", e.Path)
-	}
-}
-
-// folderError explains why a folder cannot hold the socket.
-func folderError(path, dir string, err error) error {
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("cannot make the control socket %s: there is no folder %s; make it with mkdir -p -m 700 %s", path, dir, dir)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("cannot make the control socket %s: no permission to write in %s; choose a ControlPath in a folder of your own", path, dir)
-	default:
-		return fmt.Errorf("cannot make the control socket %s: %w", path, err)
-	}
 }

@@ -36,7 +36,14 @@ func shortDir(t *testing.T) string {
 
 func listen(t *testing.T, path string) *control.Listener {
 	t.Helper()
-	l, err := control.Listen(path, "/", quiet)
+	folders := control.NewFolders(quiet)
+	t.Cleanup(folders.Close)
+	return listenIn(t, folders, path)
+}
+
+func listenIn(t *testing.T, folders *control.Folders, path string) *control.Listener {
+	t.Helper()
+	l, err := control.Listen(path, "/", folders, quiet)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l
@@ -90,7 +97,7 @@ func TestListenLeavesLiveMasterAlone(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	m := newMaster(t, path)
 	require.Error(t, control.Check(path, "/"))
-	_, err := control.Listen(path, "/", quiet)
+	_, err := control.Listen(path, "/", nil, quiet)
 	var inUse *control.InUseError
 	require.ErrorAs(t, err, &inUse)
 	require.EqualValues(t, m.pid, inUse.PID)
@@ -101,7 +108,7 @@ func TestListenLeavesLiveMasterAlone(t *testing.T) {
 func TestListenLeavesFilesAlone(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
-	_, err := control.Listen(path, "/", quiet)
+	_, err := control.Listen(path, "/", nil, quiet)
 	require.ErrorContains(t, err, "regular file")
 	kept, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -114,7 +121,7 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 		{filepath.Join(dir, "missing", "s"), "mkdir -p -m 700 " + filepath.Join(dir, "missing")},
 		{filepath.Join(dir, strings.Repeat("x", 108-len(dir)-1)), "too long"},
 	} {
-		_, err := control.Listen(tc.path, "/", quiet)
+		_, err := control.Listen(tc.path, "/", nil, quiet)
 		require.ErrorContains(t, err, tc.says)
 		require.ErrorContains(t, control.Check(tc.path, "/"), tc.says)
 	}
@@ -135,7 +142,7 @@ func TestListenAtTheLongestPath(t *testing.T) {
 func TestListenAtRelativePathOfDeepFolder(t *testing.T) {
 	dir := filepath.Join(shortDir(t), strings.Repeat("d", 100), strings.Repeat("e", 100))
 	require.NoError(t, os.MkdirAll(dir, 0o700))
-	l, err := control.Listen("s", dir, quiet)
+	l, err := control.Listen("s", dir, nil, quiet)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	t.Chdir(dir)
@@ -200,7 +207,7 @@ func TestOneOfManyTakesAStaleSocket(t *testing.T) {
 	var won []*control.Listener
 	for range 20 {
 		all.Go(func() {
-			l, err := control.Listen(path, "/", quiet)
+			l, err := control.Listen(path, "/", nil, quiet)
 			mu.Lock()
 			defer mu.Unlock()
 			var inUse *control.InUseError

@@ -68,7 +68,7 @@ func (m *testMaster) listen(t testing.TB) {
 	dir, err := os.MkdirTemp("", "px")
 	require.NoError(t, err)
 	m.path = filepath.Join(dir, "s")
-	l, err := control.Listen(m.path, dir, slog.New(slog.DiscardHandler))
+	l, err := control.Listen(m.path, dir, nil, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	server := control.New(control.Config{
 		Opener: func(control.Wish) passenger.Opener { return m.link }, PID: os.Getpid(), SlaveTimeout: patience, Host: "host", Log: slog.New(slog.DiscardHandler),

@@ -1,0 +1,92 @@
+package master_test
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sshmaster/master"
+	"sshmaster/master/internal/sshtest"
+	"sshmaster/muxproto"
+)
+
+// onDemand starts a master that is simply there.
+func onDemand(t *testing.T, srv *sshtest.Server, options ...string) *serving {
+	t.Helper()
+	return startWith(t, master.Options{Host: resolve(t, srv, options...), OnDemand: true})
+}
+
+// rests waits until the master has no connection to srv any more.
+func (s *serving) rests(t *testing.T, srv *sshtest.Server) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(srv.Conns()) == 0 && s.Idle() }, patience, tick)
+	select {
+	case err := <-s.end:
+		require.FailNow(t, "the master has ended", "%v", err)
+	default:
+	}
+}
+
+func TestOnDemand(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := onDemand(t, srv, "ControlPersist=1")
+	require.Zero(t, srv.Counts().Connections)
+	require.True(t, m.Idle())
+	for logins := range 3 {
+		m.succeeds(t)
+		require.Equal(t, logins+1, srv.Counts().Logins)
+		m.rests(t, srv)
+	}
+	require.Contains(t, m.info(t), "no connection: not connected to 127.0.0.1")
+}
+
+func TestOnDemandStaysBusy(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := onDemand(t, srv, "ControlPersist=1")
+	ses, in := m.session(t, "cat")
+	require.False(t, m.Idle())
+	time.Sleep(1200 * time.Millisecond) // what must not happen has no other bound
+	require.Len(t, srv.Conns(), 1)
+	in.Close()
+	exit, err := ses.Wait(t.Context())
+	require.NoError(t, err)
+	require.True(t, exit.Known)
+	m.rests(t, srv)
+}
+
+func listens(port int) bool {
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// What the configuration forwards comes and goes with the links; what somebody asks
+// for stays.
+func TestForwardsOnDemand(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	echo := greeter(t)
+	own, asked := freePort(t), freePort(t)
+	m := onDemand(t, srv, "ControlPersist=1", fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d", own, echo),
+		fmt.Sprintf("RemoteForward=127.0.0.1:0 127.0.0.1:%d", echo))
+	require.False(t, listens(own))
+	for range 2 {
+		m.succeeds(t)
+		srv.Log().Await(t, "global tcpip-forward 127.0.0.1:0")
+		require.Eventually(t, func() bool { return listens(own) }, patience, tick)
+		m.rests(t, srv)
+		require.False(t, listens(own))
+	}
+	f := muxproto.Forward{Type: muxproto.ForwardLocal, ListenHost: "127.0.0.1", ListenPort: uint32(asked), ConnectHost: "127.0.0.1", ConnectPort: uint32(echo)}
+	_, err := m.dial(t).OpenForward(t.Context(), f)
+	require.NoError(t, err)
+	require.True(t, listens(asked))
+}
