@@ -32,6 +32,7 @@ type member struct {
 	idle    *time.Timer
 
 	used    time.Time    // when a session last began
+	bursts  bursts       // of sessions that began together
 	fresh   bool         // it is kept speaking
 	answer  atomic.Int64 // nanoseconds; how long the host took to open the last session
 	ptys    atomic.Bool  // the host has granted a terminal
@@ -61,6 +62,7 @@ func (p *Pool) take(m *member, want *Want) (s seat) {
 		m.streams++
 		return s
 	}
+	m.bursts.add(time.Now(), max(m.link.RoundTrip()/2, slack/2))
 	if s.spare = m.takeSpare(); s.spare == nil {
 		m.sessions++
 	}

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -268,4 +269,29 @@ func TestSpares(t *testing.T) {
 	require.Equal(t, 1, p.States()[0].Sessions)
 	end()
 	eventually(t, func() bool { return p.States()[0].Sessions == 0 }, "a seat is free again")
+}
+
+// A burst larger than the number of spares finds enough of them the next time, as far as a connection has room.
+func TestSparesForABurst(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	relay.Delay(50 * time.Millisecond)
+	for warm, sizes := range map[int][][2]int{1: {{5, 5}, {5, 5}, {9, 8}}, 0: {{5, 0}}} {
+		p := connected(t, srv, relay.Addr(), func(c *pool.Config) { c.Warm = warm })
+		for _, size := range sizes {
+			var all sync.WaitGroup
+			for range size[0] {
+				all.Go(func() {
+					_, end := run(t, p, pool.Want{}, "true")
+					end()
+				})
+			}
+			all.Wait()
+			eventually(t, func() bool { return p.States()[0].Sessions == 0 }, "they end")
+			_, end := run(t, p, pool.Want{}, "true") // the sessions of the burst were in the way of spares
+			end()
+			eventually(t, func() bool { return p.States()[0].Spares == size[1] }, fmt.Sprintf("%d spares after %d at once", size[1], size[0]))
+		}
+	}
 }

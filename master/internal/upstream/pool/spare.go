@@ -42,7 +42,7 @@ func (p *Pool) refill(m *member) {
 	if !m.serves() || len(p.waiting) > 0 || p.closed || m.link.RoundTrip() < worthwhile {
 		return
 	}
-	for len(m.spares)+m.filling < p.cfg.Warm && !m.full && (p.limit == 0 || m.sessions < p.limit) {
+	for len(m.spares)+m.filling < p.spares(m) && !m.full && (p.limit == 0 || m.sessions < p.limit) {
 		m.filling++
 		m.sessions++
 		ends := m.ends
