@@ -140,30 +140,39 @@ func (l *Listener) Close() error {
 
 // Restore binds the path again when there is nothing at it, and does nothing
 // after Close. What somebody else put there is left alone.
-func (l *Listener) Restore() {
+func (l *Listener) Restore() { l.restore() }
+
+// restore says whether there is no folder to put the socket in.
+func (l *Listener) restore() (homeless bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bound == nil || !l.missing() {
-		return
+	if l.bound == nil {
+		return false
+	}
+	missing, err := l.missing()
+	if err != nil || !missing {
+		return err != nil
 	}
 	b, err := l.bind()
 	if err != nil {
 		l.log.Warn("the control socket was deleted and cannot be put back", "path", l.path, "error", err)
-		return
+		return false
 	}
 	l.log.Info("the control socket was deleted; it is back", "path", l.path)
 	l.bound.ln.Close()
 	l.bound = b
+	return false
 }
 
-func (l *Listener) missing() bool {
+// missing says whether there is nothing at the path. The error is of the folder.
+func (l *Listener) missing() (bool, error) {
 	folder, err := openFolder(l.dir)
 	if err != nil {
-		return false // no folder to put it in; its return is waited for
+		return false, err
 	}
 	defer folder.Close()
 	_, err = identify(folder, l.name)
-	return errors.Is(err, os.ErrNotExist)
+	return errors.Is(err, os.ErrNotExist), nil
 }
 
 // bind puts a listening socket at the path while holding the folder's lock, so

@@ -177,6 +177,8 @@ func TestDeletedFolderComesBack(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "s")
 	listen(t, path)
+	require.NoError(t, os.Remove(path))
+	require.Eventually(t, func() bool { return reached(path) }, patience, tick) // the watch is up
 	require.NoError(t, os.RemoveAll(dir))
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	require.Eventually(t, func() bool { return reached(path) }, patience, tick)

@@ -3,6 +3,7 @@ package control
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,7 +73,7 @@ func (f *Folders) enter(l *Listener) {
 	}
 	f.within.put(l.dir, l)
 	f.named.put(l.name, l)
-	f.doubted[l] = struct{}{}
+	f.suspect([]*Listener{l})
 	if !f.started {
 		f.started = true
 		f.running.Go(f.run)
@@ -121,9 +122,7 @@ func (f *Folders) doubt(dir string) {
 	defer f.mu.Unlock()
 	for d, listeners := range f.within {
 		if d == dir || dir == "" {
-			for l := range listeners {
-				f.doubted[l] = struct{}{}
-			}
+			f.suspect(listeners)
 		}
 	}
 }
@@ -134,22 +133,29 @@ func (f *Folders) doubt(dir string) {
 func (f *Folders) deleted(path string) (ours bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for l := range f.named[filepath.Base(path)] {
-		f.doubted[l] = struct{}{}
-		ours = true
-	}
-	return ours
+	listeners := f.named[filepath.Base(path)]
+	f.suspect(listeners)
+	return len(listeners) > 0
 }
 
-// look puts back what is missing of what is doubted.
-func (f *Folders) look() {
+// suspect has listeners looked at; the lock is held.
+func (f *Folders) suspect(listeners []*Listener) {
+	for _, l := range listeners {
+		f.doubted[l] = struct{}{}
+	}
+}
+
+// look puts back what is missing of what is doubted, and says whether a folder is
+// missing, too.
+func (f *Folders) look() (missing bool) {
 	f.mu.Lock()
 	doubted := f.doubted
 	f.doubted = make(map[*Listener]struct{})
 	f.mu.Unlock()
 	for l := range doubted {
-		l.Restore()
+		missing = l.restore() || missing
 	}
+	return missing
 }
 
 // A watch is the system's watch over the folders, as long as it lasts.
@@ -181,12 +187,14 @@ func (w *watch) run() (again bool) {
 			}
 			settled.Reset(settle)
 		case <-retry.C:
-			if !w.follow() {
+			if all := w.follow(); w.look() || !all {
 				retry.Reset(lookAgain)
 			}
-			w.look()
 		case <-settled.C:
-			w.look()
+			if w.look() {
+				w.forget()
+				retry.Reset(lookAgain)
+			}
 		case <-lost: // and with it, perhaps, events
 			w.doubt("")
 			settled.Reset(settle)
@@ -196,7 +204,7 @@ func (w *watch) run() (again bool) {
 				return true
 			case !e.Has(fsnotify.Remove | fsnotify.Rename):
 			case w.followed[e.Name]: // the folder itself
-				clear(w.followed) // it may have been followed by another name, too
+				w.forget()
 				retry.Reset(lookAgain)
 			case w.deleted(e.Name):
 				settled.Reset(settle)
@@ -217,7 +225,7 @@ func (w *watch) follow() (all bool) {
 		}
 	}
 	if gone {
-		clear(w.followed) // as above
+		w.forget()
 	}
 	all = true
 	for dir := range want {
@@ -234,6 +242,11 @@ func (w *watch) follow() (all bool) {
 	return all
 }
 
+// forget has all folders followed anew: one is gone, perhaps by several names. The
+// system tells of the end of a folder that nothing holds any more, but a socket that
+// was bound there does.
+func (w *watch) forget() { clear(w.followed) }
+
 // folders are those that there are sockets in.
 func (f *Folders) folders() map[string]bool {
 	f.mu.Lock()
@@ -246,17 +259,12 @@ func (f *Folders) folders() map[string]bool {
 }
 
 // A group holds listeners under a word that they have in common.
-type group map[string]map[*Listener]struct{}
+type group map[string][]*Listener
 
-func (g group) put(word string, l *Listener) {
-	if g[word] == nil {
-		g[word] = make(map[*Listener]struct{})
-	}
-	g[word][l] = struct{}{}
-}
+func (g group) put(word string, l *Listener) { g[word] = append(g[word], l) }
 
 func (g group) drop(word string, l *Listener) {
-	delete(g[word], l)
+	g[word] = slices.DeleteFunc(g[word], func(other *Listener) bool { return other == l })
 	if len(g[word]) == 0 {
 		delete(g, word)
 	}
