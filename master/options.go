@@ -19,6 +19,10 @@ type Host = hostconfig.Host
 // A Query asks what the configuration says of a destination.
 type Query = hostconfig.Query
 
+// Baselines are what [Query] may share among queries: then each host costs less time
+// and memory.
+type Baselines = hostconfig.Baselines
+
 // A Prompter asks a person for a password, a passphrase or a code.
 type Prompter = prompt.Prompter
 

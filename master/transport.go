@@ -12,7 +12,7 @@ import (
 // transport says why stock ssh is to make the link; "" is one of our own. Where
 // the user has not said so, it is told.
 func (m *Master) transport(ctx context.Context) (why string, err error) {
-	why, err = stocklink.Choose(ctx, m.host, upstream.Implements)
+	why, err = stocklink.Choose(ctx, m.hostNow(), upstream.Implements)
 	if why != "" {
 		m.tellTransport(why)
 	}
@@ -45,9 +45,23 @@ func (m *Master) judge(byStock bool) error {
 // before.
 const reachAgain = 5 * time.Second
 
+// choose finds out anew who makes the link: a master OnDemand may have been there for
+// long, and the agent's keys are part of the choice.
+func (m *Master) choose(ctx context.Context) error {
+	if !m.opts.OnDemand || m.byStock.Load() {
+		return nil
+	}
+	why, err := m.transport(ctx)
+	m.byStock.Store(why != "")
+	return err
+}
+
 // dial makes a link. A host with which stock ssh has an algorithm in common, and a
 // link of our own none, is left to that, too: nobody was asked for anything yet.
 func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
+	if err := m.choose(ctx); err != nil {
+		return nil, err
+	}
 	if m.byStock.Load() {
 		return m.dialByStock(ctx)
 	}
