@@ -23,6 +23,7 @@ type command struct {
 	syslog     bool   // -y
 	verbose    int    // -v
 	quiet      bool   // -q
+	json       bool   // --json
 	help       bool
 	version    bool
 }
@@ -94,6 +95,7 @@ func (c *command) flags() *pflag.FlagSet {
 		}
 	}
 	set.Bool("help", false, "")
+	set.Bool("json", false, "")
 	return set
 }
 
@@ -102,8 +104,12 @@ const hidden = "\x00"
 
 // take deals with one option, in the order of the command line.
 func (c *command) take(flag *pflag.Flag, value string) error {
-	if flag.Name == "help" {
+	switch flag.Name {
+	case "help":
 		c.help = true
+		return nil
+	case "json":
+		c.json = value == "true"
 		return nil
 	}
 	for _, o := range options {
@@ -157,7 +163,7 @@ func (c *command) takeOwn(letter, value string) error {
 		if c.control != "" {
 			return refuse("Multiplexing command already specified")
 		}
-		if _, ok := controls[value]; !ok {
+		if controls[value] == nil && views[value] == nil {
 			return refuse("%s", unknownControl(value))
 		}
 		c.control = value
@@ -186,8 +192,12 @@ func unknownControl(name string) string {
 // positional takes the destination, and refuses the command that would follow.
 func (c *command) positional(args []string) error {
 	switch {
+	case c.json && c.control != "list":
+		return &usageError{"--json goes with -O list alone"}
 	case len(args) == 0 && c.control != "" && c.socket != "":
 		return nil // the socket says all there is to know
+	case len(args) == 0 && views[c.control] != nil:
+		return nil // every host is meant
 	case len(args) == 0:
 		return &usageError{"a destination is missing"}
 	case len(args) > 1 && c.control == "":

@@ -12,9 +12,10 @@ import (
 
 // An asker asks a running master something.
 type asker struct {
-	*muxproto.Client
-	host  *master.Host
-	quiet bool
+	*muxproto.Client // nil until connected
+	path             string
+	host             *master.Host
+	quiet            bool
 }
 
 // controls is what -O can ask of a running master, ssh-master's or OpenSSH's.
@@ -28,6 +29,13 @@ var controls = map[string]func(*asker, context.Context) error{
 	"conninfo": info("connection"),
 	"channels": info("channels"),
 	"rotate":   (*asker).rotate,
+	"drain":    (*asker).drain,
+}
+
+// views show what one master holds, or with the zero path those of every host.
+var views = map[string]func(*command, context.Context, *asker) error{
+	"list": (*command).list,
+	"top":  (*command).top,
 }
 
 // sunPath is the size of a socket's address, with its final NUL.
@@ -43,25 +51,40 @@ func (c *command) runControl(ctx context.Context) int {
 	if err != nil {
 		return fail(err)
 	}
-	if err := c.ask(ctx, path, &asker{host: host, quiet: c.level(host) == levelQuiet}); err != nil {
+	err = c.carryOut(ctx, &asker{path: path, host: host, quiet: c.level(host) == levelQuiet})
+	var ended *endSignal
+	switch {
+	case errors.As(err, &ended):
+		return dieOf(ended.signal.(syscall.Signal))
+	case err != nil:
 		return log.fail(err)
 	}
 	return 0
 }
 
-func (c *command) ask(ctx context.Context, path string, a *asker) (err error) {
-	if len(path) >= sunPath {
-		return refuse("ControlPath too long ('%s' >= %d bytes)", path, sunPath)
+func (c *command) carryOut(ctx context.Context, a *asker) error {
+	if view := views[c.control]; view != nil {
+		return view(c, ctx, a)
 	}
-	if a.Client, err = muxproto.Dial(ctx, path); err != nil {
-		return connectError(path, err)
+	if err := a.connect(ctx); err != nil {
+		return err
 	}
 	defer a.Close()
 	return controls[c.control](a, ctx)
 }
 
+func (a *asker) connect(ctx context.Context) (err error) {
+	if len(a.path) >= sunPath {
+		return refuse("ControlPath too long ('%s' >= %d bytes)", a.path, sunPath)
+	}
+	if a.Client, err = muxproto.Dial(ctx, a.path); err != nil {
+		return connectError(a.path, err)
+	}
+	return nil
+}
+
 // controlPath finds the socket. With -S alone nothing has to be resolved; the
-// forwards come with a destination.
+// forwards come with a destination. Without either it is the zero path.
 func (c *command) controlPath(ctx context.Context) (string, *master.Host, error) {
 	if c.destination == "" {
 		return c.socket, &master.Host{}, nil

@@ -25,7 +25,8 @@ const usage = `usage: ssh-master [-46AaCfgKkMNnqTtVvXxYy] [-B bind_interface]
                   [-J destination] [-L address] [-l login_name] [-m mac_spec]
                   [-O ctl_cmd] [-o option] [-P tag] [-p port] [-R address]
                   [-S ctl_path] [-w local_tun[:remote_tun]]
-                  destination`
+                  destination
+       ssh-master -O list [--json] [-S ctl_path] [destination]`
 
 // help is what --help prints.
 func help() string {
@@ -37,11 +38,12 @@ share it through a control socket, as ssh -M -N does.
   ssh-master -f host              connect, then go into the background
   ssh host                        attaches, with ControlPath in ~/.ssh/config
   ssh-master -O check host        is a master running?
-  ssh-master -O exit host         end it
+  ssh-master -O list host         who uses it, and what for; -O top: live
+  ssh-master -O exit host         end it; -O drain: once nobody uses it
 
 Options are ssh's own; those that only concern a session are accepted and do
-nothing. -O takes check, exit, stop, forward, cancel, conninfo, channels and
-rotate.
+nothing. -O takes check, exit, stop, drain, forward, cancel, conninfo, channels,
+list, top and rotate.
 See ssh-master(1).
 `
 }
