@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -28,6 +29,11 @@ func (e *SSHError) Error() string {
 
 func (e *SSHError) Unwrap() error { return e.Err }
 
+// Resolving is set in the environment of every ssh -G, and so of the programs that
+// its configuration starts with Match exec: one of them may be ssh-master, who
+// would ask this ssh -G's caller what that is about to find out.
+const Resolving = "SSH_MASTER_RESOLVING"
+
 // An sshCommand runs one ssh with -G in the caller's surroundings.
 type sshCommand struct {
 	path string
@@ -41,7 +47,7 @@ type sshCommand struct {
 func (c sshCommand) print(ctx context.Context, args []string, destination string) (map[string][]string, error) {
 	argv := append([]string{"-G"}, args...)
 	cmd := exec.CommandContext(ctx, c.path, append(argv, "--", destination)...)
-	cmd.Dir, cmd.Env = c.dir, c.env
+	cmd.Dir, cmd.Env = c.dir, append(slices.Clip(c.env), Resolving+"=1")
 	cmd.WaitDelay = time.Second
 	out, said := &limited{most: maxOutput}, &limited{most: 64 << 10, drop: true}
 	cmd.Stdout, cmd.Stderr = out, said
