@@ -66,6 +66,17 @@ func TestLazyConnectWithoutTerminal(t *testing.T) {
 	})
 }
 
+// An ssh in BatchMode is not asked, though it has a terminal.
+func TestLazyConnectInBatchMode(t *testing.T) {
+	ourFaulty(t, "it dials first", lazily("161803"), func(t *testing.T, f *faulty) {
+		term := newTerminal(t)
+		first := term.Start(t, nil, f.SSH("-oBatchMode=yes", Target, "true")...)
+		require.NotContains(t, term.Expect(t, "this ssh runs in BatchMode"), "One-time code")
+		require.Equal(t, 255, first.Wait(t))
+		require.Zero(t, f.logins(t))
+	})
+}
+
 // Without a question to ask anybody can make the master dial.
 func TestLazyConnectOfMany(t *testing.T) {
 	c := circumstances{Options: []string{"-o", "LazyConnect=yes"}, Server: []string{"MaxSessions 40"}}

@@ -149,6 +149,9 @@ func (g *Guest) Notify(ctx context.Context, text string) (done func()) {
 }
 
 func (g *Guest) findPerson() prompt.Prompter {
+	if inBatchMode(g.peer.commandLine()) {
+		return silent{}
+	}
 	return prompt.New(prompt.Options{
 		Env:  g.environment(),
 		Seat: &prompt.Seat{Open: g.openTerminal, Present: g.present},

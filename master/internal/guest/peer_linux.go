@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,7 @@ const (
 	maxStat        = 4 << 10
 	maxStatus      = 64 << 10
 	maxEnvironment = 2 << 20
+	maxCommandLine = 2 << 20
 )
 
 var (
@@ -121,6 +123,18 @@ func (p *peer) present(terminal uint64) error {
 		return &prompt.NobodyError{Why: "this ssh is in the background of its terminal"}
 	}
 	return nil
+}
+
+// commandLine is how the process was called, nil where that is not told.
+func (p *peer) commandLine() []string {
+	if p == nil {
+		return nil
+	}
+	text, err := readBounded(filepath.Join(p.folder, "cmdline"), maxCommandLine)
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 }
 
 func readBounded(path string, limit int64) ([]byte, error) {

@@ -18,3 +18,4 @@ func newPeer(int) *peer { return nil }
 func (*peer) present(uint64) error            { return nil }
 func (*peer) openTerminal() (*os.File, error) { return nil, errNotTold }
 func (*peer) environment() ([]string, error)  { return nil, errNotTold }
+func (*peer) commandLine() []string           { return nil }
