@@ -71,10 +71,6 @@ func (m *Master) Drain() {
 	m.stopListening()
 }
 
-// Restore puts the control socket back at once if somebody has deleted it. It is
-// put back a moment later in any case.
-func (m *Master) Restore() {
-	if m.listener != nil {
-		m.listener.Restore()
-	}
-}
+// Restore puts the control socket back at once if somebody has deleted it, and says
+// whether the master listens. It is put back a moment later in any case.
+func (m *Master) Restore() bool { return m.listener != nil && m.listener.Restore() }

@@ -138,41 +138,45 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Restore binds the path again when there is nothing at it, and does nothing
-// after Close. What somebody else put there is left alone.
-func (l *Listener) Restore() { l.restore() }
+// Restore binds the path again when there is nothing at it, and says whether the
+// listener is there. After Close it does nothing, and what somebody else put there
+// is left alone.
+func (l *Listener) Restore() (listens bool) {
+	listens, _ = l.restore()
+	return listens
+}
 
-// restore says whether there is no folder to put the socket in.
-func (l *Listener) restore() (homeless bool) {
+// restore also says whether there is no folder to put the socket in.
+func (l *Listener) restore() (listens, homeless bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.bound == nil {
-		return false
+		return false, false
 	}
-	missing, err := l.missing()
-	if err != nil || !missing {
-		return err != nil
+	if there, missing, err := l.look(); err != nil || !missing {
+		return there, err != nil
 	}
 	b, err := l.bind()
 	if err != nil {
 		l.log.Warn("the control socket was deleted and cannot be put back", "path", l.path, "error", err)
-		return false
+		return false, false
 	}
 	l.log.Info("the control socket was deleted; it is back", "path", l.path)
 	l.bound.ln.Close()
 	l.bound = b
-	return false
+	return true, false
 }
 
-// missing says whether there is nothing at the path. The error is of the folder.
-func (l *Listener) missing() (bool, error) {
+// look says whether the listener's own socket is at the path, and whether nothing
+// is. The error is of the folder.
+func (l *Listener) look() (there, missing bool, err error) {
 	folder, err := openFolder(l.dir)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer folder.Close()
-	_, err = identify(folder, l.name)
-	return errors.Is(err, os.ErrNotExist), nil
+	id, err := identify(folder, l.name)
+	return err == nil && id == l.bound.id, errors.Is(err, os.ErrNotExist), nil
 }
 
 // bind puts a listening socket at the path while holding the folder's lock, so

@@ -153,7 +153,8 @@ func (f *Folders) look() (missing bool) {
 	f.doubted = make(map[*Listener]struct{})
 	f.mu.Unlock()
 	for l := range doubted {
-		missing = l.restore() || missing
+		_, homeless := l.restore()
+		missing = missing || homeless
 	}
 	return missing
 }
