@@ -4,6 +4,9 @@ GO      ?= go
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
+# Where service managers look for what a user may enable.
+UNITDIR    ?= $(PREFIX)/lib/systemd/user
+LAUNCHDDIR ?= /Library/LaunchAgents
 BIN     := bin/ssh-master
 # How many inputs each fuzz target gets (10000x), or for how long (10s).
 FUZZTIME ?= 10000x
@@ -23,10 +26,25 @@ build: ## build bin/ssh-master
 	$(GO) build -o $(BIN) ./cmd/ssh-master
 
 .PHONY: install
-install: build ## install the program and its manual page below PREFIX
+install: build ## install the program, its manual page and its service below PREFIX
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)/ssh-master
 	install -m 644 cmd/ssh-master/ssh-master.1 $(DESTDIR)$(MANDIR)/man1/ssh-master.1
+	@$(MAKE) --no-print-directory install-$(if $(filter Darwin,$(shell uname)),launchd,systemd)
+
+SERVICE := cmd/ssh-master/service
+fill     = sed 's|@BINDIR@|$(BINDIR)|; s|@LAUNCHDDIR@|$(LAUNCHDDIR)|' $(SERVICE)/$(1).in >$(2)/$(1) && chmod 644 $(2)/$(1)
+
+.PHONY: install-systemd
+install-systemd: ## install the units: systemctl --user enable --now ssh-master.socket
+	install -d $(DESTDIR)$(UNITDIR)
+	$(call fill,ssh-master.socket,$(DESTDIR)$(UNITDIR))
+	$(call fill,ssh-master.service,$(DESTDIR)$(UNITDIR))
+
+.PHONY: install-launchd
+install-launchd: ## install the agent of macOS
+	install -d $(DESTDIR)$(LAUNCHDDIR)
+	$(call fill,ssh-master.plist,$(DESTDIR)$(LAUNCHDDIR))
 
 .PHONY: demo
 demo: build ## see it work, with nothing configured

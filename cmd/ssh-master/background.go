@@ -71,20 +71,30 @@ func startAnew(args []string) (pid int, ready *os.File, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("cannot find my own program file: %w", err)
 	}
-	ready, write, err := os.Pipe()
-	if err != nil {
-		return 0, nil, err
-	}
-	defer write.Close()
 	child := exec.Command(self, args...)
 	child.Args[0] = os.Args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	child.ExtraFiles = []*os.File{write}
-	child.Env = append(os.Environ(), readyVariable+"="+strconv.Itoa(readyFD))
-	if err := child.Start(); err != nil {
+	if ready, err = startWithReady(child); err != nil {
 		return 0, nil, err
 	}
 	return child.Process.Pid, ready, nil
+}
+
+// startWithReady starts this program's child with the pipe on which it says that it
+// is ready, and returns the other end.
+func startWithReady(child *exec.Cmd) (ready *os.File, err error) {
+	ready, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer write.Close()
+	child.ExtraFiles = []*os.File{write}
+	child.Env = append(os.Environ(), readyVariable+"="+strconv.Itoa(readyFD))
+	if err := child.Start(); err != nil {
+		ready.Close()
+		return nil, err
+	}
+	return ready, nil
 }
 
 // awaitReady closes accepts when the new process says so. An end of the pipe

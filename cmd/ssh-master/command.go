@@ -24,6 +24,7 @@ type command struct {
 	verbose    int    // -v
 	quiet      bool   // -q
 	json       bool   // --json
+	replace    bool   // --replace
 	help       bool
 	version    bool
 }
@@ -96,6 +97,7 @@ func (c *command) flags() *pflag.FlagSet {
 	}
 	set.Bool("help", false, "")
 	set.Bool("json", false, "")
+	set.Bool("replace", false, "")
 	return set
 }
 
@@ -110,6 +112,9 @@ func (c *command) take(flag *pflag.Flag, value string) error {
 		return nil
 	case "json":
 		c.json = value == "true"
+		return nil
+	case "replace":
+		c.replace = true
 		return nil
 	}
 	for _, o := range options {
@@ -163,7 +168,7 @@ func (c *command) takeOwn(letter, value string) error {
 		if c.control != "" {
 			return refuse("Multiplexing command already specified")
 		}
-		if controls[value] == nil && views[value] == nil {
+		if !isControl(value) {
 			return refuse("%s", unknownControl(value))
 		}
 		c.control = value
@@ -181,6 +186,11 @@ func (c *command) takeOwn(letter, value string) error {
 	return nil
 }
 
+// isControl says whether -O takes that word.
+func isControl(name string) bool {
+	return name == "ensure" || controls[name] != nil || views[name] != nil || daemonControls[name] != nil
+}
+
 // unknownControl words the refusal of an -O that is not offered here.
 func unknownControl(name string) string {
 	if name == "proxy" {
@@ -189,19 +199,27 @@ func unknownControl(name string) string {
 	return "Invalid multiplex command."
 }
 
+// forDaemon says whether the command line without a destination means every host.
+func (c *command) forDaemon() bool {
+	return len(c.sshArgs) == 0 && !c.replace && (c.control == "" || views[c.control] != nil || daemonControls[c.control] != nil)
+}
+
 // positional takes the destination, and refuses the command that would follow.
 func (c *command) positional(args []string) error {
 	switch {
 	case c.json && c.control != "list":
 		return &usageError{"--json goes with -O list alone"}
-	case len(args) == 0 && c.control != "" && c.socket != "":
+	case len(args) == 0 && c.control != "" && c.control != "ensure" && c.socket != "":
 		return nil // the socket says all there is to know
-	case len(args) == 0 && views[c.control] != nil:
+	case len(args) == 0 && c.forDaemon():
 		return nil // every host is meant
 	case len(args) == 0:
 		return &usageError{"a destination is missing"}
 	case len(args) > 1 && c.control == "":
 		return refuse("ssh-master runs no command: start it without one, then run: ssh %s %s", args[0], strings.Join(args[1:], " "))
+	}
+	if daemonControls[c.control] != nil && controls[c.control] == nil {
+		return refuse("-O %s concerns every host: give no destination", c.control)
 	}
 	c.destination = args[0]
 	return nil

@@ -39,6 +39,10 @@ func TestCommandLine(t *testing.T) {
 		}},
 		{"-O check host", command{destination: "host", control: "check"}},
 		{"-S /tmp/ctl -Oexit", command{control: "exit", socket: "/tmp/ctl", sshArgs: []string{"-S", "/tmp/ctl"}}},
+		{"", command{}},
+		{"-fv", command{background: true, verbose: 1}},
+		{"-O check", command{control: "check"}},
+		{"-O ensure --replace -p 22 -- host", command{destination: "host", control: "ensure", replace: true, sshArgs: []string{"-p", "22"}}},
 		{"-V", command{version: true}},
 		{"--help", command{help: true}},
 		{"-- host", command{destination: "host"}},
@@ -53,7 +57,9 @@ func TestCommandLine(t *testing.T) {
 
 func TestCommandLineErrors(t *testing.T) {
 	for line, says := range map[string]string{
-		"":                     "a destination is missing",
+		"-p 22":                "a destination is missing",
+		"-S /tmp/ctl":          "a destination is missing",
+		"--replace":            "a destination is missing",
 		"-z host":              "unknown option -- z",
 		"host -p":              "option requires an argument -- p",
 		"host uptime":          "run: ssh host uptime",
@@ -66,7 +72,10 @@ func TestCommandLineErrors(t *testing.T) {
 		"-O proxy host":        "use ssh -O proxy",
 		"-O check -W a:1 h":    "Cannot specify stdio forward with -O",
 		"-O check -O x h":      "Multiplexing command already specified",
-		"-O check":             "a destination is missing",
+		"-O rotate":            "a destination is missing",
+		"-O ensure":            "a destination is missing",
+		"-O ensure -S /ctl":    "a destination is missing",
+		"-O reload host":       "give no destination",
 		"--port 22 host":       "unknown option",
 		"-vvvz host somewhere": "unknown option -- z",
 	} {

@@ -38,8 +38,14 @@ func run(args []string, ready *os.File) int {
 	case cmd.version:
 		fmt.Fprintln(os.Stderr, versionLine())
 		return 0
+	case cmd.control == "ensure":
+		return cmd.runEnsure(context.Background())
+	case cmd.destination == "" && cmd.socket == "" && daemonControls[cmd.control] != nil:
+		return cmd.runDaemonControl(context.Background())
 	case cmd.control != "":
 		return cmd.runControl(context.Background())
+	case cmd.destination == "": // every host
+		return cmd.runDaemon(context.Background(), args, ready)
 	default:
 		return cmd.runMaster(context.Background(), args, ready)
 	}
@@ -78,7 +84,7 @@ func (c *command) runMaster(ctx context.Context, args []string, ready *os.File) 
 	if err != nil {
 		return log.fail(err)
 	}
-	ctx, stop := endOnSignal(ctx)
+	ctx, stop := endOnSignal(ctx, endSignals...)
 	defer stop()
 	if err := m.Start(ctx); err != nil {
 		if s, ok := endedBy(ctx); ok {
@@ -86,7 +92,8 @@ func (c *command) runMaster(ctx context.Context, args []string, ready *os.File) 
 		}
 		return log.fail(err)
 	}
-	resizeOnSignal(m)
+	// By which slaves say that their terminals have another size.
+	onSignal(unix.SIGWINCH, m.Resize)
 	if err := detach(log, ready); err != nil {
 		m.Shutdown(context.Background())
 		return log.fail(err)

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sshmaster/master"
 )
 
 // endSignal is the cause of the end of a context that a signal ended.
@@ -18,17 +17,18 @@ type endSignal struct{ signal os.Signal }
 
 func (e *endSignal) Error() string { return e.signal.String() }
 
-// endOnSignal returns a context that INT, TERM, QUIT and HUP end, so that the
-// master leaves cleanly and takes its socket with it; the cause is an
-// [endSignal]. Whoever sends another a moment later wants the program to end at
+// endSignals are those at which a program of one terminal ends.
+var endSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP}
+
+// endOnSignal returns a context that each of the signals ends, so that the master
+// leaves cleanly and takes its socket with it; the cause is an [endSignal]. Whoever sends another a moment later wants the program to end at
 // once; sooner it is the same one again, for at the end of a terminal both the
 // system and the shell send HUP. A HUP that our caller chose to ignore (nohup)
 // stays ignored.
-func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
+func endOnSignal(parent context.Context, ends ...os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	ends := []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
-	if !signal.Ignored(unix.SIGHUP) {
-		ends = append(ends, unix.SIGHUP)
+	if signal.Ignored(unix.SIGHUP) {
+		ends = slices.DeleteFunc(slices.Clone(ends), func(s os.Signal) bool { return s == unix.SIGHUP })
 	}
 	signal.Ignore(unix.SIGPIPE)
 	c := make(chan os.Signal, 1)
@@ -67,14 +67,13 @@ func dieOf(s syscall.Signal) int {
 	return exitFailure
 }
 
-// resizeOnSignal passes SIGWINCH on, by which slaves say that their terminals
-// have another size.
-func resizeOnSignal(m *master.Master) {
+// onSignal calls do at each of these signals, one after the other.
+func onSignal(s os.Signal, do func()) {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, unix.SIGWINCH)
+	signal.Notify(c, s)
 	go func() {
 		for range c {
-			m.Resize()
+			do()
 		}
 	}()
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"sshmaster/master"
+	"sshmaster/master/daemon"
 	"sshmaster/muxproto"
 )
 
@@ -14,8 +16,18 @@ import (
 // holds. OpenSSH's masters do not know it.
 const statusRequest = "status@ssh-master"
 
-// listAll asks for the masters of every host.
-var listAll = func(context.Context) ([]master.Status, error) { return nil, errNobody }
+// listAll asks the daemon for the masters of every host.
+func listAll(ctx context.Context) ([]master.Status, error) {
+	place, err := daemon.Find(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	masters, err := daemon.Client{Place: place}.List(ctx)
+	if errors.Is(err, daemon.ErrNotRunning) {
+		return nil, errNobody
+	}
+	return masters, err
+}
 
 var errNobody = errors.New("no ssh-master serves every host: name one, or give a socket with -S")
 

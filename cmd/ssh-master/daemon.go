@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"sshmaster/master"
+	"sshmaster/master/daemon"
+)
+
+// ssh-master without a destination: the master of every host.
+
+// runDaemon returns when the daemon has ended, or has gone into the background.
+func (c *command) runDaemon(ctx context.Context, args []string, ready *os.File) int {
+	if ready == nil && c.background {
+		return startBackground(args)
+	}
+	log, err := c.openLog(&master.Host{})
+	if err != nil {
+		return fail(err)
+	}
+	listener, err := c.daemonListener(log)
+	if err != nil {
+		return log.fail(err)
+	}
+	d := daemon.New(daemon.Config{Version: version, PID: os.Getpid(), Log: log.Logger})
+	ends := endSignals
+	if onTerminal := ready == nil && !managed(); !onTerminal {
+		ends = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
+		onSignal(unix.SIGHUP, func() { log.Warn("reload: " + d.Reload(context.Background())) })
+	}
+	ctx, stop := endOnSignal(ctx, ends...)
+	defer stop()
+	onSignal(unix.SIGWINCH, d.Resize)
+	if err := detach(log, ready); err != nil {
+		listener.Close()
+		return log.fail(err)
+	}
+	tellManager()
+	d.Serve(ctx, listener)
+	if s, ok := endedBy(ctx); ok && s != unix.SIGTERM {
+		return exitFailure
+	}
+	return 0
+}
+
+// daemonListener is the daemon's socket: the service manager's, or one at the
+// daemon's own place.
+func (c *command) daemonListener(log *logFile) (daemon.Listener, error) {
+	if l, err := managersListener(); l != nil || err != nil {
+		return l, err
+	}
+	place, err := daemon.Find(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	l, err := daemon.Listen(place, log.Logger)
+	if err == nil {
+		log.Info("serving every host", "socket", place.Socket)
+	}
+	return l, err
+}
+
+// daemonControls is what -O can ask of the daemon as a whole.
+var daemonControls = map[string]func(context.Context, daemon.Client) error{
+	"check":  checkDaemon,
+	"reload": reloadDaemon,
+	"exit":   func(ctx context.Context, d daemon.Client) error { return d.End(ctx, false) },
+	"stop":   func(ctx context.Context, d daemon.Client) error { return d.End(ctx, true) },
+}
+
+// runDaemonControl carries out -O without a destination.
+func (c *command) runDaemonControl(ctx context.Context) int {
+	place, err := daemon.Find(os.Environ())
+	if err == nil {
+		err = daemonControls[c.control](ctx, daemon.Client{Place: place})
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+func checkDaemon(ctx context.Context, d daemon.Client) error {
+	pid, masters, err := d.Check(ctx)
+	if err != nil {
+		return err
+	}
+	hosts := fmt.Sprintf("%d hosts", masters)
+	if masters == 1 {
+		hosts = "1 host"
+	}
+	say("Daemon running (pid=%d), %s", pid, hosts)
+	return nil
+}
+
+func reloadDaemon(ctx context.Context, d daemon.Client) error {
+	text, err := d.Reload(ctx)
+	if err != nil {
+		return err
+	}
+	say("%s", capital(text)+".")
+	return nil
+}
