@@ -2,6 +2,7 @@ package compat
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -91,6 +92,9 @@ func hostsRow() contest {
 				sum := memoryOf(b, pids...)
 				for _, p := range processes {
 					p.kill()
+				}
+				for _, socket := range sockets { // stock never replaces one that was left behind
+					_ = os.Remove(socket)
 				}
 				return reading{"proportional": sum.proportional, "private": sum.private}
 			}

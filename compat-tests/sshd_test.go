@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -60,8 +61,9 @@ func noTerminals(t testing.TB) string {
 
 // login is one accepted connection and its sshd.
 type login struct {
-	conn *net.TCPConn // the same socket as the sshd's
-	sshd *exec.Cmd
+	conn  *net.TCPConn // the same socket as the sshd's
+	sshd  *exec.Cmd
+	ended *atomic.Bool
 }
 
 // startServer starts it, with extra lines for sshd_config. It is ready when it returns, and gone when the test ends.
@@ -138,12 +140,14 @@ func (s *Server) login(conn *net.TCPConn) {
 		return
 	}
 	s.mu.Lock()
-	s.logins = append(s.logins, login{conn, cmd})
+	l := login{conn, cmd, new(atomic.Bool)}
+	s.logins = append(s.logins, l)
 	s.mu.Unlock()
 	s.serving.Add(1)
 	go func() {
 		defer s.serving.Done()
 		_ = cmd.Wait()
+		l.ended.Store(true)
 		_ = conn.Close()
 	}()
 }
@@ -177,6 +181,18 @@ func (s *Server) Logins() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.logins)
+}
+
+// Connected is how many of them have not ended.
+func (s *Server) Connected() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.logins {
+		if !l.ended.Load() {
+			n++
+		}
+	}
+	return n
 }
 
 // Cut ends every connection, whichever processes of sshd hold it, and kills each sshd.
