@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,6 +17,28 @@ import (
 type Baselines struct {
 	mu   sync.Mutex
 	seen map[program]map[string][]string
+}
+
+// sharing returns raw with base's own words where both say the same, as of most
+// keywords, so that of what ssh printed a host keeps only what is its own.
+func sharing(raw, base map[string][]string) map[string][]string {
+	all := make(map[string][]string, len(raw))
+	for keyword, values := range base {
+		if own, ok := raw[keyword]; ok && slices.Equal(own, values) {
+			all[keyword] = values
+		}
+	}
+	for keyword, values := range raw {
+		if _, ok := all[keyword]; ok {
+			continue
+		}
+		var own []string
+		for _, value := range values {
+			own = append(own, strings.Clone(value))
+		}
+		all[strings.Clone(keyword)] = own
+	}
+	return all
 }
 
 // A program is one state of one file.

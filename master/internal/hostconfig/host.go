@@ -150,7 +150,8 @@ type Host struct {
 	Warnings []string `ssh:"-"`
 
 	// Raw is what ssh printed: lower-case keyword to values, in order, nothing
-	// expanded. Keywords that have no field are here only.
+	// expanded. Keywords that have no field are here only. Hosts share values, which
+	// are not changed.
 	Raw map[string][]string `ssh:"-"`
 
 	base map[string][]string // what `ssh -F none -G` prints; nil when unknown

@@ -112,7 +112,7 @@ func parseList(values []string, kind string) []string {
 		values = strings.Fields(values[0])
 	}
 	if kind == "files" {
-		return values // see Host.splitFiles
+		return slices.Clone(values) // see Host.splitFiles
 	}
 	if len(values) == 1 && strings.EqualFold(values[0], "none") {
 		return nil

@@ -119,6 +119,7 @@ func (x *surroundings) ask(ctx context.Context, h *Host) (err error) {
 		return err
 	}
 	h.base = x.query.Baselines.of(ctx, c)
+	h.Raw = sharing(h.Raw, h.base)
 	if err := h.decode(x.log); err != nil {
 		return err
 	}
