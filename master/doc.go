@@ -20,10 +20,24 @@
 // [Master.Shutdown], by ssh -O exit, by ControlPersist or with its link; then
 // the socket is gone from its path and no goroutine is left.
 //
-// A process may hold any number of masters; nothing here is global. Whoever
-// passes SIGWINCH on to [Master.Resize] lets slaves' terminals change their
-// size, for that is the signal that slaves send to the process whose id they
-// were told.
+// Whoever passes SIGWINCH on to [Master.Resize] lets slaves' terminals change
+// their size, for that is the signal that slaves send to the process whose id
+// they were told.
+//
+// # Many masters
+//
+// A process may hold any number of masters; nothing here is global. Those of one
+// person share a [Set]: the links to jump hosts, and the watches over sockets and
+// network.
+//
+// A program that keeps a master for each of many hosts makes them OnDemand:
+//
+//	no link ──a slave needs the host──▶ links ──nobody for ControlPersist──▶ no link
+//	   └──[Master.Idle]: may be thrown away──▶ [Master.Drain] ──▶ Serve returns
+//
+// One without links is a socket, two goroutines and some ten kilobytes, beside the
+// host's configuration, which is as much again where queries share [Baselines].
+// [Master.SetEnv] tells it of the agent of a session that began later.
 //
 // # Two journeys
 //

@@ -1,7 +1,9 @@
 package master_test
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -89,4 +91,24 @@ func TestForwardsOnDemand(t *testing.T) {
 	_, err := m.dial(t).OpenForward(t.Context(), f)
 	require.NoError(t, err)
 	require.True(t, listens(asked))
+}
+
+// Who comes at the very moment at which the master goes to rest is served like
+// anybody else.
+func TestRestAtAnyMoment(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m, err := master.New(master.Options{Host: resolve(t, srv, "ControlPersist=1"), Control: controlPath(t), OnDemand: true})
+	require.NoError(t, err)
+	m.PersistFor(3 * time.Millisecond)
+	require.NoError(t, m.Start(t.Context()))
+	s := &serving{Master: m, path: m.Path(), end: make(chan error, 1)}
+	go func() { s.end <- m.Serve(context.WithoutCancel(t.Context())) }()
+	t.Cleanup(func() { m.Shutdown(context.Background()) })
+	for range 150 {
+		s.succeeds(t)
+		time.Sleep(time.Duration(rand.IntN(6000)) * time.Microsecond)
+	}
+	require.Greater(t, srv.Counts().Logins, 1, "it has never rested")
+	s.rests(t, srv)
 }

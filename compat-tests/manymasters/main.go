@@ -27,13 +27,14 @@ func main() {
 }
 
 func run(ctx context.Context, config, host string, sockets []string) error {
-	ends := make(chan error)
+	ends, set := make(chan error), master.NewSet(nil)
+	q := master.Query{Args: []string{"-F", config}, Destination: host, OwnFile: "none", Baselines: new(master.Baselines)}
 	for _, socket := range sockets {
-		to, err := master.Resolve(ctx, master.Query{Args: []string{"-F", config}, Destination: host, OwnFile: "none"})
+		to, err := master.Resolve(ctx, q)
 		if err != nil {
 			return err
 		}
-		m, err := master.New(master.Options{Host: to, Control: socket, Stderr: os.Stderr})
+		m, err := master.New(master.Options{Host: to, Control: socket, Set: set, Stderr: os.Stderr})
 		if err != nil {
 			return err
 		}
