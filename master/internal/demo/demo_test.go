@@ -49,7 +49,7 @@ func TestAgainstStockMaster(t *testing.T) {
 	master := program(t, `exec ssh -M -N "$@"`)
 	scene(t)
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), master, &screen{out: &out}), "%s", &out)
+	require.NoError(t, run(t.Context(), master, &screen{out: &out}, (*play).perform), "%s", &out)
 	require.NotContains(t, out.String(), "FAILED")
 	require.Contains(t, out.String(), "$ ssh demo exit 7")
 	require.Contains(t, out.String(), "1 login by the master")
@@ -69,7 +69,7 @@ func TestSeesWhatIsWrong(t *testing.T) {
 			master := program(t, script)
 			scene(t)
 			var out bytes.Buffer
-			require.ErrorContains(t, run(t.Context(), master, &screen{out: &out}), "failed checks")
+			require.ErrorContains(t, run(t.Context(), master, &screen{out: &out}, (*play).perform), "failed checks")
 			require.Contains(t, out.String(), "FAILED")
 		})
 	}

@@ -1,5 +1,6 @@
-// Demo shows ssh-master's main job with nothing configured: it starts an SSH server with throw-away keys, logs in once
-// without and once with a master, and runs the stock ssh, scp and sftp over the shared connection.
+// Demo shows ssh-master's main jobs with nothing configured: it starts an SSH server with throw-away keys, logs in once
+// without and once with a master, and runs the stock ssh, scp and sftp over the shared connection. Then it lets ssh start
+// the master of every host by itself, for two hosts behind a bastion that asks for a one-time code.
 //
 //	demo PATH-TO-SSH-MASTER
 //
@@ -25,7 +26,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Args[1], &screen{out: os.Stdout, colour: colourful(os.Stdout)})
+	err := run(ctx, os.Args[1], &screen{out: os.Stdout, colour: colourful(os.Stdout)}, (*play).perform, (*play).everyHost)
 	stop()
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -37,8 +38,8 @@ func main() {
 	}
 }
 
-// run plays the whole demo with the master program at that path and takes down everything that it set up.
-func run(ctx context.Context, program string, to *screen) error {
+// run plays these acts with the master program at that path and takes down everything that it set up.
+func run(ctx context.Context, program string, to *screen, acts ...func(*play, context.Context)) error {
 	program, err := executable(program)
 	if err != nil {
 		return err
@@ -53,7 +54,11 @@ func run(ctx context.Context, program string, to *screen) error {
 		return err
 	}
 	p := &play{stage: s, screen: &screen{out: untilDone{ctx, to.out}, colour: to.colour}}
-	p.perform(ctx)
+	for _, act := range acts {
+		if ctx.Err() == nil && p.failures == 0 {
+			act(p, ctx)
+		}
+	}
 	if err := s.close(); err != nil {
 		return err
 	}

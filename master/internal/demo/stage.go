@@ -26,7 +26,8 @@ type stage struct {
 	config  string // ssh_config
 	socket  string // ControlPath
 	server  *sshtest.Server
-	pid     int // the master's, as it says itself; 0: not known
+	env     []string // what commands get beyond the demo's own
+	pid     int      // the master's, as it says itself; 0: not known
 }
 
 // grace is how long a master may take to go.
@@ -90,6 +91,7 @@ func (s *stage) exec(ctx context.Context, stdin io.Reader, name string, args ...
 	defer output.Close()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = s.local, stdin, output, output
+	cmd.Env = append(os.Environ(), s.env...)
 	begun := time.Now()
 	err = cmd.Run()
 	took := time.Since(begun)
