@@ -99,7 +99,7 @@ func TestInterrupted(t *testing.T) {
 			scene(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			out := &interrupter{text: text, cancel: cancel}
-			require.ErrorIs(t, run(ctx, master, &screen{out: out}), context.Canceled)
+			require.ErrorIs(t, run(ctx, master, &screen{out: out}, (*play).perform), context.Canceled)
 			require.NotContains(t, out.String(), "FAILED")
 		})
 	}
