@@ -25,7 +25,7 @@ func (r *Registry) X11(display *x11.Forwarding) func(ssh.NewChannel) {
 }
 
 func (c *connection) serveX11(nc ssh.NewChannel, display *x11.Forwarding) {
-	sock, err := display.Connect(c.reg.ctx)
+	sock, likely, err := display.Connect(c.reg.ctx)
 	if err != nil {
 		c.reg.log.Info("X11 connection refused", "error", err)
 		nc.Reject(ssh.Prohibited, openFailed)
@@ -34,13 +34,31 @@ func (c *connection) serveX11(nc ssh.NewChannel, display *x11.Forwarding) {
 	if !c.confirm(nc, sock, StateX11) {
 		return
 	}
-	first, err := display.Admit(c.ch)
+	first, at, err := display.Admit(c.ch)
 	if err != nil {
 		if errors.Is(err, x11.ErrRejected) {
 			c.reg.log.Warn(err.Error())
 		}
 		return
 	}
+	if at != likely && !c.moveTo(display, at) {
+		return
+	}
 	c.become(StateOpen, "x11")
 	c.carry(atOnce, nil, first)
+}
+
+// moveTo leaves the display that a client was taken to for the one that its cookie
+// opens.
+func (c *connection) moveTo(display *x11.Forwarding, at string) bool {
+	sock, err := display.ConnectTo(c.reg.ctx, at)
+	if err != nil {
+		c.reg.log.Info("X11 connection refused", "error", err)
+		return false
+	}
+	c.mu.Lock()
+	other := c.sock
+	c.mu.Unlock()
+	_ = other.Close()
+	return c.takeSocket(sock)
 }

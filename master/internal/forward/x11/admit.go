@@ -27,13 +27,14 @@ const (
 )
 
 // Admit reads the first packet of a client and returns it with the real cookie in
-// place of the one that the client was given. It reads no further than that. A
+// place of the one that the client was given, and the display that it is for. It
+// reads no further than that. A
 // client that shows another cookie gets [ErrRejected], and no more of it is read
 // than needed to know.
-func (f *Forwarding) Admit(client io.Reader) ([]byte, error) {
-	packet := make([]byte, setupHeader)
+func (f *Forwarding) Admit(client io.Reader) (packet []byte, at string, err error) {
+	packet = make([]byte, setupHeader)
 	if _, err := io.ReadFull(client, packet); err != nil {
-		return nil, fmt.Errorf("x11: no first packet: %w", err)
+		return nil, "", fmt.Errorf("x11: no first packet: %w", err)
 	}
 	var order binary.ByteOrder
 	switch packet[0] {
@@ -42,24 +43,24 @@ func (f *Forwarding) Admit(client io.Reader) ([]byte, error) {
 	case littleEndian:
 		order = binary.LittleEndian
 	default:
-		return nil, fmt.Errorf("%w: byte order 0x%02x", ErrRejected, packet[0])
+		return nil, "", fmt.Errorf("%w: byte order 0x%02x", ErrRejected, packet[0])
 	}
 	name, data := int(order.Uint16(packet[6:])), int(order.Uint16(packet[8:]))
 	if !f.expects(name, data) {
-		return nil, fmt.Errorf("%w: other authorization", ErrRejected)
+		return nil, "", fmt.Errorf("%w: other authorization", ErrRejected)
 	}
-	at := setupHeader + padded(name)
+	begin := setupHeader + padded(name)
 	packet = append(packet, make([]byte, padded(name)+padded(data))...)
 	if _, err := io.ReadFull(client, packet[setupHeader:]); err != nil {
-		return nil, fmt.Errorf("x11: no first packet: %w", err)
+		return nil, "", fmt.Errorf("x11: no first packet: %w", err)
 	}
-	shown := packet[at : at+data]
+	shown := packet[begin : begin+data]
 	c := f.shown(packet[setupHeader:setupHeader+name], shown)
 	if c == nil {
-		return nil, ErrRejected
+		return nil, "", ErrRejected
 	}
 	copy(shown, c.real)
-	return packet, nil
+	return packet, c.display.name, nil
 }
 
 func padded(n int) int { return (n + 3) &^ 3 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -62,8 +63,8 @@ type Request struct {
 	Screen   uint32
 }
 
-// A Forwarding is the forwarding of one display. Its methods may be called from
-// any goroutine.
+// A Forwarding is the forwarding of one display at a time: what came to another one
+// before goes on there. Its methods may be called from any goroutine.
 type Forwarding struct {
 	cfg Config // Display and Env under mu
 
@@ -75,9 +76,6 @@ type Forwarding struct {
 func (f *Forwarding) Use(display string, env []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if display != f.cfg.Display {
-		f.cookies = nil
-	}
 	f.cfg.Display, f.cfg.Env = display, env
 }
 
@@ -89,8 +87,9 @@ func (f *Forwarding) display() (display, error) {
 	return parseDisplay(name)
 }
 
-// A cookie is what opens the display, and what the host has in its place.
+// A cookie is what opens a display, and what the host has in its place.
 type cookie struct {
+	display    display
 	protocol   string
 	real, fake []byte
 	until      time.Time // zero: for ever
@@ -99,6 +98,9 @@ type cookie struct {
 
 // same says whether c would do as well as other.
 func (c *cookie) same(other *cookie) bool {
+	if c.display.name != other.display.name {
+		return false
+	}
 	if c.madeUp && other.madeUp {
 		return true
 	}
@@ -128,11 +130,12 @@ func (f *Forwarding) Prepare(ctx context.Context) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	c := f.reusable()
+	c := f.reusable(d)
 	if c == nil {
 		if c, err = f.obtain(ctx, d); err != nil {
 			return Request{}, err
 		}
+		c.display = d
 		c = f.keep(c)
 	}
 	return Request{Protocol: c.protocol, Cookie: hex.EncodeToString(c.fake), Screen: d.screen}, nil
@@ -140,16 +143,18 @@ func (f *Forwarding) Prepare(ctx context.Context) (Request, error) {
 
 // reusable is the cookie of an untrusted forwarding without an end: generating
 // another for each session would fill the display's list.
-func (f *Forwarding) reusable() *cookie {
+func (f *Forwarding) reusable(d display) *cookie {
 	if f.cfg.Trusted || f.cfg.Timeout != 0 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.cookies) == 0 {
-		return nil
+	for _, c := range f.cookies {
+		if c.display.name == d.name {
+			return c
+		}
 	}
-	return f.cookies[0]
+	return nil
 }
 
 // keep remembers c and gives it a fake. A real cookie that is known keeps the
@@ -186,29 +191,45 @@ func (f *Forwarding) expired(c *cookie) bool {
 	return !c.until.IsZero() && !f.cfg.Now().Before(c.until)
 }
 
-// Connect connects to the display for one of the host's channels. The error is
-// [ErrExpired] when no client may come any more.
-func (f *Forwarding) Connect(ctx context.Context) (net.Conn, error) {
-	if !f.open() {
-		return nil, ErrExpired
+// Connect connects to a display for one of the host's channels. Which one its client
+// may come to is not known before it shows its cookie: at names the likely one, and
+// [Forwarding.Admit] the right one. The error is [ErrExpired] when no client may come
+// any more.
+func (f *Forwarding) Connect(ctx context.Context) (sock net.Conn, at string, err error) {
+	err = ErrExpired
+	for _, at = range f.displays() {
+		if sock, err = f.ConnectTo(ctx, at); err == nil {
+			break
+		}
 	}
-	d, err := f.display()
+	return sock, at, err
+}
+
+// ConnectTo connects to the display of that name.
+func (f *Forwarding) ConnectTo(ctx context.Context, name string) (net.Conn, error) {
+	d, err := parseDisplay(name)
 	if err != nil {
 		return nil, err
 	}
 	return d.connect(ctx, f.network(), f.cfg.Sockets)
 }
 
-// open says whether there is a cookie that still counts.
-func (f *Forwarding) open() bool {
+// displays are those of cookies that still count, before all others the one on which
+// sessions show themselves now.
+func (f *Forwarding) displays() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var all []string
 	for _, c := range f.cookies {
-		if !f.expired(c) {
-			return true
+		switch {
+		case f.expired(c) || slices.Contains(all, c.display.name):
+		case c.display.name == f.cfg.Display:
+			all = slices.Insert(all, 0, c.display.name)
+		default:
+			all = append(all, c.display.name)
 		}
 	}
-	return false
+	return all
 }
 
 // network is TCP over the families that may be used.

@@ -77,9 +77,10 @@ func TestTrusted(t *testing.T) {
 	real, _ := hex.DecodeString(realCookie)
 	for _, order := range []binary.AppendByteOrder{binary.BigEndian, binary.LittleEndian} {
 		sent := setup(order, req.Protocol, fake)
-		got, err := f.Admit(iotest.OneByteReader(bytes.NewReader(append(sent, "more"...))))
+		got, at, err := f.Admit(iotest.OneByteReader(bytes.NewReader(append(sent, "more"...))))
 		require.NoError(t, err)
 		require.Equal(t, setup(order, req.Protocol, real), got)
+		require.Equal(t, "localhost:7.1", at)
 	}
 }
 
@@ -98,17 +99,17 @@ func TestRejected(t *testing.T) {
 		"too long":        setup(binary.LittleEndian, req.Protocol, append(fake[:16:16], 0)),
 		"byte order":      append([]byte("X"), setup(binary.LittleEndian, req.Protocol, fake)[1:]...),
 	} {
-		_, err := f.Admit(bytes.NewReader(sent))
+		_, _, err := f.Admit(bytes.NewReader(sent))
 		require.ErrorIs(t, err, x11.ErrRejected, name)
 	}
 	whole := setup(binary.LittleEndian, req.Protocol, fake)
 	for n := range whole {
-		_, err := f.Admit(bytes.NewReader(whole[:n]))
+		_, _, err := f.Admit(bytes.NewReader(whole[:n]))
 		require.Error(t, err)
 		require.NotErrorIs(t, err, x11.ErrRejected)
 	}
 	// What cannot be right is not waited for.
-	_, err = f.Admit(io.MultiReader(bytes.NewReader([]byte{'B', 0, 0, 11, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0}), neverRead{t}))
+	_, _, err = f.Admit(io.MultiReader(bytes.NewReader([]byte{'B', 0, 0, 11, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0}), neverRead{t}))
 	require.ErrorIs(t, err, x11.ErrRejected)
 }
 
@@ -134,7 +135,7 @@ func TestNoXauthData(t *testing.T) {
 		f = x11.New(x11.Config{Display: ":7", XAuth: program})
 		_, err = f.Prepare(t.Context())
 		require.ErrorContains(t, err, "xauth key data not generated")
-		_, err = f.Connect(t.Context())
+		_, _, err = f.Connect(t.Context())
 		require.ErrorIs(t, err, x11.ErrExpired)
 	}
 }
@@ -163,23 +164,23 @@ func TestUntrusted(t *testing.T) {
 	first := setup(binary.BigEndian, req.Protocol, fake)
 	for _, at := range []time.Duration{0, 20 * time.Minute} {
 		now = time.Unix(1_000_000, 0).Add(at)
-		c, err := f.Connect(t.Context())
+		c, _, err := f.Connect(t.Context())
 		require.NoError(t, err)
 		c.Close()
-		_, err = f.Admit(bytes.NewReader(first))
+		_, _, err = f.Admit(bytes.NewReader(first))
 		require.NoError(t, err)
 	}
 	now = now.Add(2 * time.Second)
-	_, err = f.Connect(t.Context())
+	_, _, err = f.Connect(t.Context())
 	require.ErrorIs(t, err, x11.ErrExpired)
-	_, err = f.Admit(bytes.NewReader(first))
+	_, _, err = f.Admit(bytes.NewReader(first))
 	require.ErrorIs(t, err, x11.ErrRejected)
 
 	// A later session has a time of its own.
 	later, err := f.Prepare(t.Context())
 	require.NoError(t, err)
 	require.NotEqual(t, req, later)
-	c, err := f.Connect(t.Context())
+	c, _, err := f.Connect(t.Context())
 	require.NoError(t, err)
 	c.Close()
 }
@@ -235,7 +236,55 @@ func reachable(t *testing.T, display string) {
 	f := x11.New(x11.Config{Display: display, Trusted: true})
 	_, err := f.Prepare(t.Context())
 	require.NoError(t, err)
-	c, err := f.Connect(context.Background())
+	c, _, err := f.Connect(context.Background())
 	require.NoError(t, err)
 	c.Close()
+}
+
+// Another session of the user's has another display. Clients of the sessions before
+// go on to the one that they were given the cookie of, as long as it is there.
+func TestAnotherDisplay(t *testing.T) {
+	sockets := t.TempDir()
+	listen := func(number int) net.Listener {
+		l, err := net.Listen("unix", filepath.Join(sockets, fmt.Sprint("X", number)))
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	listen(7)
+	eight := listen(8)
+	for _, trusted := range []bool{true, false} {
+		program, args := xauth(t, listed(realCookie))
+		f := x11.New(x11.Config{Display: ":7", Trusted: trusted, XAuth: program, Sockets: sockets})
+		shown := make(map[string]string) // by display
+		for _, display := range []string{":7", ":8", ":7"} {
+			f.Use(display, []string{"PATH=" + os.Getenv("PATH")})
+			req, err := f.Prepare(t.Context())
+			require.NoError(t, err)
+			if known := shown[display]; known != "" {
+				require.Equal(t, known, req.Cookie)
+			}
+			shown[display] = req.Cookie
+			c, at, err := f.Connect(t.Context())
+			require.NoError(t, err)
+			c.Close()
+			require.Equal(t, display, at)
+		}
+		require.NotEqual(t, shown[":7"], shown[":8"])
+		require.Contains(t, strings.Join(args(), "\n"), "list :8")
+		for display, cookie := range shown {
+			fake, _ := hex.DecodeString(cookie)
+			_, at, err := f.Admit(bytes.NewReader(setup(binary.LittleEndian, "MIT-MAGIC-COOKIE-1", fake)))
+			require.NoError(t, err)
+			require.Equal(t, display, at)
+		}
+		f.Use(":8", nil)
+		if !trusted {
+			eight.Close()
+			c, at, err := f.Connect(t.Context())
+			require.NoError(t, err)
+			c.Close()
+			require.Equal(t, ":7", at, "the other one is gone")
+		}
+	}
 }
