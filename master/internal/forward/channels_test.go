@@ -114,4 +114,25 @@ func TestX11(t *testing.T) {
 	write(t, ch, setupPacket(real))
 	require.Empty(t, readAll(t, ch), "the wrong cookie")
 	eventually(t, func() bool { return len(s.Connections()) == 0 }, "over")
+
+	// A session that began on another display finds its own.
+	other, err := net.Listen("unix", filepath.Join(dir, "X8"))
+	require.NoError(t, err)
+	serveOn(t, other, func(c net.Conn) {
+		io.WriteString(c, "eight")
+		copyBytes(c, c)
+	})
+	display.Use(":8", nil)
+	later, err := display.Prepare(t.Context())
+	require.NoError(t, err)
+	for _, tc := range []struct{ cookie, greeting string }{{later.Cookie, "eight"}, {req.Cookie, ""}} {
+		fake, err := hex.DecodeString(tc.cookie)
+		require.NoError(t, err)
+		ch, err := open()
+		require.NoError(t, err)
+		write(t, ch, setupPacket(fake))
+		expect(t, ch, tc.greeting+setupPacket(real))
+		require.NoError(t, ch.CloseWrite())
+		require.Empty(t, readAll(t, ch))
+	}
 }
