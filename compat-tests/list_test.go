@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -223,6 +224,33 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// Forwarded connections are waited for too: they keep the master.
+func TestDrainWaitsForForwardedConnections(t *testing.T) {
+	port, service := freePort(t), newService(t)
+	onlyOurs(t, "ssh -O has no drain", Setup{Options: []string{"-L", fmt.Sprintf("127.0.0.1:%d:%s", port, service.Addr())}}, func(t *testing.T, m *Master) {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		require.NoError(t, err)
+		served, err := service.Accept()
+		require.NoError(t, err)
+		require.Equal(t, 1, m.List(t).Forwards[0].Connections)
+		term := newTerminal(t)
+		drain := term.Start(t, nil, m.Command("-O", "drain", Target)...)
+		term.Expect(t, "1 forwarded connection still runs")
+		require.NoError(t, conn.Close())
+		require.NoError(t, served.Close())
+		require.Equal(t, 0, drain.Wait(t))
+		m.Wait(t)
+	})
+}
+
+func newService(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
 // Whoever is tired of waiting changes nothing.
 func TestDrainInterrupted(t *testing.T) {
 	onlyOurs(t, "ssh -O has no drain", Setup{}, func(t *testing.T, m *Master) {
@@ -280,6 +308,41 @@ func TestTop(t *testing.T) {
 		term.Resize(t, 24, 80)
 		require.Equal(t, before, term.State(t))
 		require.True(t, session.Running())
+	})
+}
+
+// The terminal is set back at every end, and graphs are drawn with what it has.
+func TestTopEndsBySignal(t *testing.T) {
+	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+			term := newTerminal(t)
+			before := term.State(t)
+			top := term.Start(t, nil, m.Command("-O", "top", Target)...)
+			term.Expect(t, Target)
+			term.Expect(t, "_")
+			top.Signal(t, sig)
+			require.Equal(t, 128+int(sig), top.Wait(t))
+			term.Expect(t, "\x1b[?1049l") // the screen as it was
+			require.Equal(t, before, term.State(t))
+		}
+	})
+}
+
+// Who looks on does not keep a master that has nothing else to do.
+func TestTopLetsGo(t *testing.T) {
+	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
+		session, in, _ := heldSession(t, m, "cat; exit 3")
+		term := newTerminal(t)
+		top := term.Start(t, nil, m.Command("-O", "top", Target)...)
+		term.Expect(t, Target)
+		require.Equal(t, 0, m.Ask(t, "stop").Code)
+		term.Expect(t, "draining")
+		require.NoError(t, in.Close())
+		require.Equal(t, 3, session.Wait(t))
+		m.Wait(t)
+		term.Expect(t, "Control")
+		term.Type(t, "\x03")
+		require.Equal(t, 0, top.Wait(t))
 	})
 }
 

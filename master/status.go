@@ -109,13 +109,14 @@ const (
 // A ForwardStatus describes a forward, in the words of the command line that asks
 // for it.
 type ForwardStatus struct {
-	Type        string `json:"type"`              // "local", "remote" or "dynamic"
-	Spec        string `json:"spec"`              // as ssh -L, -R or -D takes it
-	Listen      string `json:"listen"`            // where connections are awaited: "8080", "*:8080", a path
-	Connect     string `json:"connect,omitempty"` // where they go; none where each says that itself
-	Port        int    `json:"port,omitempty"`    // the one that the host chose
-	Waiting     bool   `json:"waiting,omitempty"` // the host does not listen at present
-	Connections int    `json:"connections"`       // open ones
+	Type        string    `json:"type"`              // "local", "remote" or "dynamic"
+	Spec        string    `json:"spec"`              // as ssh -L, -R or -D takes it
+	Listen      string    `json:"listen"`            // where connections are awaited: "8080", "*:8080", a path
+	Connect     string    `json:"connect,omitempty"` // where they go; none where each says that itself
+	Port        int       `json:"port,omitempty"`    // the one that the host chose
+	Waiting     bool      `json:"waiting,omitempty"` // the host does not listen at present
+	Since       time.Time `json:"since"`             // when it was asked for
+	Connections int       `json:"connections"`       // open ones
 }
 
 // Seconds is a length of time that JSON writes as a number of seconds.

@@ -13,7 +13,7 @@ func (m *Master) forwardStatuses() []ForwardStatus {
 	for _, l := range m.forwards.Listeners() {
 		s := ForwardStatus{
 			Type: l.Forward.Type.String(), Listen: listenEnd(l.Forward), Connect: connectEnd(l.Forward),
-			Port: int(l.Port), Waiting: l.Waiting, Connections: l.Connections,
+			Since: l.Began, Port: int(l.Port), Waiting: l.Waiting, Connections: l.Connections,
 		}
 		s.Spec = s.Listen
 		if s.Connect != "" {

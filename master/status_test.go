@@ -124,6 +124,43 @@ func TestStatusBeforeTheFirstLink(t *testing.T) {
 	require.Equal(t, master.StateUp, m.asked(t).State)
 }
 
+// A session that is held is listed before it has a channel.
+func TestStatusOfAHostThatDoesNotAnswer(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	relay := sshtest.NewRelay(t, srv.Addr())
+	_, port, err := net.SplitHostPort(relay.Addr())
+	require.NoError(t, err)
+	m := start(t, srv, "Port="+port, "StrictHostKeyChecking=no", "WarmSessions=0")
+	relay.Freeze()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := m.open(t, "exit 0")
+		opened <- err
+	}()
+	require.Eventually(t, func() bool { return m.Status().State == master.StateSuspect }, patience, tick)
+	s := m.asked(t)
+	require.Len(t, s.Sessions, 1)
+	require.True(t, s.Sessions[0].Waiting)
+	require.Equal(t, master.LinkSuspect, s.Links[0].State)
+	require.Positive(t, s.Links[0].Silence)
+	relay.Thaw()
+	require.NoError(t, <-opened)
+}
+
+func TestStatusWithoutALink(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := start(t, srv)
+	m.succeeds(t)
+	cut(srv)
+	require.Eventually(t, func() bool { return m.Status().State == master.StateIdle }, patience, tick)
+	require.Contains(t, m.asked(t).Trouble, "Connection to 127.0.0.1")
+	m.succeeds(t)
+	require.Equal(t, master.StateUp, m.asked(t).State)
+	require.Empty(t, m.asked(t).Trouble)
+}
+
 func TestStatusOfOneThatLeaves(t *testing.T) {
 	sshtest.NoLeaks(t)
 	m := start(t, sshtest.NewServer(t))
@@ -152,7 +189,8 @@ func TestStatusOfForwards(t *testing.T) {
 	s := m.asked(t).Forwards
 	require.Len(t, s, 4)
 	require.Regexp(t, fmt.Sprintf(`^\[::1\]:\d+:127\.0\.0\.1:%d$`, target), s[0].Spec)
-	require.Equal(t, master.ForwardStatus{Type: "dynamic", Spec: fmt.Sprint(port), Listen: fmt.Sprint(port)}, s[1])
+	require.True(t, s[0].Since.Before(s[1].Since))
+	require.Equal(t, master.ForwardStatus{Type: "dynamic", Spec: fmt.Sprint(port), Listen: fmt.Sprint(port), Since: s[1].Since}, s[1])
 	require.Equal(t, "remote", s[2].Type)
 	require.Equal(t, "0:[fe80::1]:80", s[2].Spec)
 	require.NotZero(t, s[2].Port)

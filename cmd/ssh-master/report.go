@@ -29,7 +29,7 @@ const (
 func report(masters []master.Status, now time.Time) []line {
 	hosts := newGrid("", left("HOST"), left("STATE"), right("LINKS"), right("SESSIONS"), right("RTT"), right("AGE"), left("ADDRESS"))
 	sessions := newGrid("  ", right("PID"), left("PROGRAM"), left("TTY"), right("AGE"), right("IN"), right("OUT"), left("COMMAND"))
-	forwards := newGrid("  ", left(""), left(""))
+	forwards := newGrid("  ", left(""), right(""), left(""))
 	for _, m := range masters {
 		hosts.add(hostText(m), string(m.State), strconv.Itoa(len(m.Links)), strconv.Itoa(len(m.Sessions)+m.SessionsLeftOut),
 			tripText(roundTrip(m)), ageText(now.Sub(m.Since)), addressText(m))
@@ -38,7 +38,7 @@ func report(masters []master.Status, now time.Time) []line {
 				sizeText(float64(s.BytesIn)), sizeText(float64(s.BytesOut)), commandText(s))
 		}
 		for _, f := range m.Forwards {
-			forwards.add(forwardText(f), noteText(f))
+			forwards.add(forwardText(f), ageText(now.Sub(f.Since)), noteText(f))
 		}
 	}
 	lines := []line{{hosts.title(), title}}

@@ -28,9 +28,9 @@ func household() []master.Status {
 				{Number: 2, PID: 877, Program: "ssh", Parent: "git", Kind: master.KindSession, Command: "git-upload-pack\n 'app.\x1b[31mgit'", Since: ago(3 * time.Second), BytesIn: 12 << 20, BytesOut: 310},
 			},
 			Forwards: []master.ForwardStatus{
-				{Type: "local", Spec: "8080:localhost:80", Connections: 2},
-				{Type: "remote", Spec: "0:localhost:80", Port: 40123, Waiting: true, Connections: 1},
-				{Type: "dynamic", Spec: "1080"},
+				{Type: "local", Spec: "8080:localhost:80", Since: ago(2 * time.Hour), Connections: 2},
+				{Type: "remote", Spec: "0:localhost:80", Since: ago(time.Minute), Port: 40123, Waiting: true, Connections: 1},
+				{Type: "dynamic", Spec: "1080", Since: noon},
 			},
 			SessionsLeftOut: 1200, ForwardsLeftOut: 1,
 		},
@@ -56,9 +56,9 @@ HOST     STATE  LINKS  SESSIONS   RTT    AGE  ADDRESS
 bastion  up         2      1202  11ms  2h05m  you@10.0.0.1:22
   41213  ssh        pts/3  1h00m  84K  2.1K  (shell)
     877  git > ssh  -         3s  12M   310  git-upload-pack 'app.?[31mgit'
-  -L 8080:localhost:80  2 connections
-  -R 0:localhost:80     1 connection, port 40123, the host does not listen at present
-  -D 1080               0 connections
+  -L 8080:localhost:80  2h00m  2 connections
+  -R 0:localhost:80        1m  1 connection, port 40123, the host does not listen at present
+  -D 1080                  0s  0 connections
   and 1200 sessions and 1 forward more
 日本     idle       0         0     -  2d02h  root@web-1:2222
   no connection: Connection refused by web-1

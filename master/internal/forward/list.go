@@ -59,7 +59,8 @@ type Listener struct {
 	Addresses   []string // where a local one really listens
 	Port        uint32   // the one that the host chose, or 0
 	Waiting     bool     // the host does not listen at present: it has not granted it since the link changed
-	Connections int      // that it carries, or is about to
+	Began       time.Time
+	Connections int // that it carries, or is about to
 }
 
 // Listeners returns the forwards of the moment, in the order in which they were
@@ -89,7 +90,7 @@ func (r *Registry) Listeners() []Listener {
 }
 
 func (r *Registry) describe(e *entry) Listener {
-	l := Listener{Forward: e.forward, Port: r.allocated(e)}
+	l := Listener{Forward: e.forward, Port: r.allocated(e), Began: e.began}
 	for _, local := range e.listeners {
 		l.Addresses = append(l.Addresses, local.Addr().String())
 	}

@@ -39,6 +39,7 @@ type Registry struct {
 type entry struct {
 	forward muxproto.Forward
 	seq     uint64
+	began   time.Time
 	ready   chan struct{} // closed when the fields below are settled
 
 	err       error
@@ -117,7 +118,7 @@ func (r *Registry) want(f muxproto.Forward) *entry {
 		return e
 	}
 	r.seq++
-	e := &entry{forward: f, seq: r.seq, ready: make(chan struct{})}
+	e := &entry{forward: f, seq: r.seq, began: time.Now(), ready: make(chan struct{})}
 	r.forwards[identity(f)] = e
 	r.running.Go(func() { r.establish(e) })
 	return e
