@@ -32,7 +32,7 @@ func (c *command) runDaemon(ctx context.Context, args []string, ready *os.File) 
 		ends = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
 		onSignal(unix.SIGHUP, func() { log.Warn("reload: " + d.Reload(context.Background())) })
 	}
-	ctx, stop := endOnSignal(ctx, ends...)
+	ctx, stop := endOnSignal(ctx, ends)
 	defer stop()
 	onSignal(unix.SIGWINCH, d.Resize)
 	if err := detach(log, ready); err != nil {

@@ -21,7 +21,7 @@ const drainPause = 300 * time.Millisecond
 // drain frees the path and waits until nothing runs through the master any more,
 // which ends with that. A signal ends the waiting alone.
 func (a *asker) drain(ctx context.Context) error {
-	ctx, stop := endOnSignal(ctx, endSignals...)
+	ctx, stop := endOnSignal(ctx, endSignals)
 	defer stop()
 	if err := a.StopListening(ctx); err != nil {
 		return masterSaid("stop listening", err)

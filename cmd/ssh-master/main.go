@@ -84,7 +84,7 @@ func (c *command) runMaster(ctx context.Context, args []string, ready *os.File) 
 	if err != nil {
 		return log.fail(err)
 	}
-	ctx, stop := endOnSignal(ctx, endSignals...)
+	ctx, stop := endOnSignal(ctx, endSignals)
 	defer stop()
 	if err := m.Start(ctx); err != nil {
 		if s, ok := endedBy(ctx); ok {

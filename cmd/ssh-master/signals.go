@@ -21,11 +21,11 @@ func (e *endSignal) Error() string { return e.signal.String() }
 var endSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP}
 
 // endOnSignal returns a context that each of the signals ends, so that the master
-// leaves cleanly and takes its socket with it; the cause is an [endSignal]. Whoever sends another a moment later wants the program to end at
-// once; sooner it is the same one again, for at the end of a terminal both the
-// system and the shell send HUP. A HUP that our caller chose to ignore (nohup)
-// stays ignored.
-func endOnSignal(parent context.Context, ends ...os.Signal) (ctx context.Context, stop func()) {
+// leaves cleanly and takes its socket with it; the cause is an [endSignal].
+// Whoever sends another a moment later wants the program to end at once; sooner it
+// is the same one again, for at the end of a terminal both the system and the
+// shell send HUP. A HUP that our caller chose to ignore (nohup) stays ignored.
+func endOnSignal(parent context.Context, ends []os.Signal) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	if signal.Ignored(unix.SIGHUP) {
 		ends = slices.DeleteFunc(slices.Clone(ends), func(s os.Signal) bool { return s == unix.SIGHUP })

@@ -26,7 +26,7 @@ func (c *command) top(ctx context.Context, a *asker) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return errors.New("-O top needs a terminal: -O list --json tells a program the same")
 	}
-	ctx, stop := endOnSignal(ctx)
+	ctx, stop := endOnSignal(ctx, endSignals)
 	defer stop()
 	w := &watch{asker: a}
 	defer w.leave()
