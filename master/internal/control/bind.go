@@ -31,6 +31,19 @@ type binding struct {
 	id identity
 }
 
+// waiting says whether somebody has connected and was not accepted yet.
+func (b *binding) waiting() (somebody bool) {
+	raw, err := b.ln.SyscallConn()
+	if err != nil {
+		return false
+	}
+	failed := raw.Control(func(fd uintptr) {
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		somebody = err == nil && ready > 0
+	})
+	return failed == nil && somebody
+}
+
 // identity tells one file from another that took its name.
 type identity struct{ dev, ino uint64 }
 

@@ -28,6 +28,7 @@ type Listener struct {
 
 	mu    sync.Mutex
 	bound *binding // what is at the path; nil after Close
+	left  bool     // Close was called
 }
 
 // Listen binds the control socket at path, relative to dir when it is not
@@ -122,21 +123,33 @@ func (l *Listener) binding() *binding {
 	return l.bound
 }
 
-// Close stops accepting and removes the socket from its path if it is still
-// this listener's. It may be called more than once.
+// Close removes the socket from its path if it is still this listener's, and stops
+// accepting when whoever had connected by then is accepted. It may be called more
+// than once.
 func (l *Listener) Close() error {
 	l.folders.leave(l)
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.bound == nil {
+	b, first := l.bound, !l.left
+	l.left = true
+	l.mu.Unlock()
+	if !first {
 		return nil
 	}
+	err := l.remove(b)
+	for end := time.Now().Add(lastCalls); b.waiting() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	close(l.done)
-	err := l.remove(l.bound)
-	l.bound.ln.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.bound = nil
+	b.ln.Close()
 	return err
 }
+
+// lastCalls bounds how long Close waits for those to be accepted who had connected
+// before.
+const lastCalls = 250 * time.Millisecond
 
 // Restore binds the path again when there is nothing at it, and says whether the
 // listener is there. After Close it does nothing, and what somebody else put there
@@ -150,7 +163,7 @@ func (l *Listener) Restore() (listens bool) {
 func (l *Listener) restore() (listens, homeless bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bound == nil {
+	if l.left {
 		return false, false
 	}
 	if there, missing, err := l.look(); err != nil || !missing {

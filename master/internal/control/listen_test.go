@@ -86,6 +86,35 @@ func TestListenIsPrivateAndGoesAway(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
+// Who has connected before the path was free is served.
+func TestCloseAcceptsWhoIsThere(t *testing.T) {
+	sshtest.NoLeaks(t)
+	const many = 50
+	path := filepath.Join(shortDir(t), "s")
+	l := listen(t, path)
+	for range many {
+		c, err := net.Dial("unix", path)
+		require.NoError(t, err)
+		defer c.Close()
+	}
+	accepted := make(chan int)
+	go func() {
+		n := 0
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				accepted <- n
+				return
+			}
+			c.Close()
+			n++
+		}
+	}()
+	require.NoError(t, l.Close())
+	require.Equal(t, many, <-accepted)
+	require.False(t, reached(path))
+}
+
 func TestListenReplacesStaleSocket(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	stale(t, path)
