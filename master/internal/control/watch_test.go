@@ -44,13 +44,14 @@ func TestSocketsShareOneWatch(t *testing.T) {
 	require.Eventually(t, func() bool { return reached(filepath.Join(one, "first")) }, patience, tick) // the watch is up
 	goroutines, descriptors := runtime.NumGoroutine(), sshtest.Descriptors(t)
 	var paths []string
+	var all []*control.Listener
 	for i := range many {
 		dir := one
 		if i%2 == 1 {
 			dir = other
 		}
 		path := filepath.Join(dir, fmt.Sprint(i))
-		listenIn(t, f, path)
+		all = append(all, listenIn(t, f, path))
 		paths = append(paths, path)
 	}
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
@@ -60,6 +61,9 @@ func TestSocketsShareOneWatch(t *testing.T) {
 	}
 	for _, path := range paths {
 		require.Eventually(t, func() bool { return reached(path) }, patience, tick, path)
+	}
+	for _, l := range all {
+		go serveAll(l) // whoever has connected, Close waits for
 	}
 }
 
