@@ -44,7 +44,7 @@ type whole struct {
 	pair  [2][]byte
 }
 
-func newWhole(nc net.Conn) *whole { return &whole{Conn: nc} }
+func newWhole(nc net.Conn) *whole { return &whole{Conn: newQuick(nc)} }
 
 // NetConn is the connection beneath; see beneath.
 func (w *whole) NetConn() net.Conn { return w.Conn }
@@ -104,11 +104,23 @@ func (w *whole) Write(p []byte) (int, error) {
 func (w *whole) join(rest []byte) (int, error) {
 	w.late.Stop()
 	begun := len(w.begun)
-	w.pair = [2][]byte{w.begun, rest}
+	n, err := w.writeBoth(w.begun, rest)
+	w.begun = w.begun[:0]
+	return max(0, n-begun), err
+}
+
+// writeBoth writes two pieces in one call, where the connection has a way to.
+func (w *whole) writeBoth(p, rest []byte) (int, error) {
+	if q, ok := w.Conn.(interface {
+		writeBoth(p, rest []byte) (int, error)
+	}); ok {
+		return q.writeBoth(p, rest)
+	}
+	w.pair = [2][]byte{p, rest}
 	w.parts = w.pair[:]
 	n, err := w.parts.WriteTo(w.Conn)
-	w.pair, w.begun = [2][]byte{}, w.begun[:0]
-	return max(0, int(n)-begun), err
+	w.pair = [2][]byte{}
+	return int(n), err
 }
 
 // flushLate sends what has waited long enough by itself.

@@ -1,0 +1,153 @@
+//go:build !race
+
+package upstream
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// A quick connection makes its system calls without telling Go's scheduler.
+//
+// Package net announces each one, in case it takes long: that wakes the
+// runtime's monitor thread whenever the process had been idle, and this thread
+// then looks after the system calls every 20 µs, takes the processor away from
+// one that takes longer, and starts another thread with it. On a socket that
+// does not block none of that is of use. It was a third of the processor time of
+// short sessions (thread 2 of the master, and futex(2), in a profile of
+// sessions-1).
+//
+// One goroutine reads and one writes.
+type quick struct {
+	*net.TCPConn
+	raw syscall.RawConn
+	in  attempt
+	out attempt
+}
+
+// An attempt is one direction's call: what it is about and what came of it. Its
+// function is made once, so that a call allocates nothing.
+type attempt struct {
+	try   func(fd uintptr) bool
+	parts [2]syscall.Iovec
+	n     int
+	errno syscall.Errno
+}
+
+// newQuick is nc, made quick if it can be.
+func newQuick(nc net.Conn) net.Conn {
+	tc, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc
+	}
+	raw, err := tc.SyscallConn()
+	if err != nil {
+		return nc
+	}
+	q := &quick{TCPConn: tc, raw: raw}
+	q.in.try, q.out.try = q.in.read, q.out.write
+	return q
+}
+
+// NetConn is the connection beneath; see beneath.
+func (q *quick) NetConn() net.Conn { return q.TCPConn }
+
+// Read reads what is there.
+func (q *quick) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := q.in.run("read", q, q.raw.Read, p, nil)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Write writes all of p.
+func (q *quick) Write(p []byte) (int, error) { return q.out.run("write", q, q.raw.Write, p, nil) }
+
+// writeBoth writes the two in one call, if the socket's buffer takes them.
+func (q *quick) writeBoth(p, rest []byte) (int, error) {
+	return q.out.run("write", q, q.raw.Write, p, rest)
+}
+
+// run makes an attempt, and again whenever the socket is ready for another one.
+func (a *attempt) run(op string, q *quick, await func(func(uintptr) bool) error, p, rest []byte) (int, error) {
+	a.parts = [2]syscall.Iovec{part(p), part(rest)}
+	a.n, a.errno = 0, 0
+	err := await(a.try)
+	a.parts = [2]syscall.Iovec{}
+	switch {
+	case err != nil:
+		return a.n, &net.OpError{Op: op, Net: "tcp", Source: q.LocalAddr(), Addr: q.RemoteAddr(), Err: reason(err)}
+	case a.errno != 0:
+		return a.n, &net.OpError{Op: op, Net: "tcp", Source: q.LocalAddr(), Addr: q.RemoteAddr(), Err: os.NewSyscallError(op, a.errno)}
+	}
+	return a.n, nil
+}
+
+// reason is what package net says of a wait that ended without an attempt, less
+// its own words about where.
+func reason(err error) error {
+	if op, ok := err.(*net.OpError); ok {
+		return op.Err
+	}
+	return err
+}
+
+func part(p []byte) syscall.Iovec {
+	v := syscall.Iovec{Base: unsafe.SliceData(p)}
+	v.SetLen(len(p))
+	return v
+}
+
+// read reads once; false asks for a wait.
+func (a *attempt) read(fd uintptr) bool {
+	return a.call(syscall.SYS_READV, fd)
+}
+
+// write writes until everything is written; false asks for a wait.
+func (a *attempt) write(fd uintptr) bool {
+	for a.call(syscall.SYS_WRITEV, fd) {
+		if a.errno != 0 || a.parts[0].Len == 0 && a.parts[1].Len == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *attempt) call(number, fd uintptr) bool {
+	for {
+		n, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(&a.parts)), uintptr(len(a.parts)))
+		switch errno {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return false
+		case 0:
+			a.n += int(n)
+			a.advance(int(n))
+		}
+		a.errno = errno
+		return true
+	}
+}
+
+// advance takes n bytes away from what is left to do. Nothing is left to point
+// behind the end of a buffer, where another one may be.
+func (a *attempt) advance(n int) {
+	for i := range a.parts {
+		v := &a.parts[i]
+		if n >= int(v.Len) {
+			n -= int(v.Len)
+			*v = syscall.Iovec{}
+			continue
+		}
+		*v = part(unsafe.Slice(v.Base, int(v.Len))[n:])
+		n = 0
+	}
+}
