@@ -12,7 +12,7 @@ import (
 // over a unix socket. Any number of goroutines may write, one at a time may
 // read. It must be closed.
 type Conn struct {
-	sock *net.UnixConn
+	sock *socket
 
 	// The reader's.
 	frames  frameReader
@@ -31,7 +31,7 @@ const keepBuffer = 4 << 10
 // NewConn takes ownership of a connected stream socket. Nobody else may read
 // from it any more.
 func NewConn(sock *net.UnixConn) *Conn {
-	return &Conn{sock: sock}
+	return &Conn{sock: newSocket(sock)}
 }
 
 // ReadRequest reads one message that a slave sent and not a byte further. Its
@@ -107,7 +107,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.sock.SetWriteDeadl
 
 // UnixConn is the socket, for its addresses and options and to wait for its
 // end. It still belongs to the Conn. Reading from it breaks the stream.
-func (c *Conn) UnixConn() *net.UnixConn { return c.sock }
+func (c *Conn) UnixConn() *net.UnixConn { return c.sock.UnixConn }
 
 // Close closes the socket and unblocks readers and writers with net.ErrClosed.
 // It may be called again, which gives net.ErrClosed too.

@@ -57,7 +57,7 @@ func (c *Conn) sendFD(fd int) error {
 func (c *Conn) ReceiveFD() (int, error) {
 	var data [1]byte
 	control := make([]byte, syscall.CmsgSpace(4*roomFor))
-	_, n, flags, _, err := c.sock.ReadMsgUnix(data[:], control)
+	n, flags, err := c.sock.readDescriptors(data[:], control)
 	if errors.Is(err, io.EOF) {
 		return -1, fmt.Errorf("%w: %w", ErrNoDescriptor, io.ErrUnexpectedEOF)
 	}

@@ -1,0 +1,61 @@
+//go:build linux && !386 && !s390x && !race
+
+package muxproto
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// quick says that the kernel has a system call of its own for each thing.
+const quick = true
+
+// read makes one call, for descriptors too if there is room for them.
+func (t *transfer) read(fd uintptr) bool {
+	for {
+		var n uintptr
+		if t.control == nil {
+			n, _, t.errno = syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)))
+		} else {
+			part := syscall.Iovec{Base: unsafe.SliceData(t.p)}
+			part.SetLen(len(t.p))
+			m := syscall.Msghdr{Iov: &part, Iovlen: 1, Control: unsafe.SliceData(t.control)}
+			m.SetControllen(len(t.control))
+			n, _, t.errno = syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m)), syscall.MSG_CMSG_CLOEXEC)
+			t.ncontrol, t.flags = int(m.Controllen), int(m.Flags)
+		}
+		if t.errno != syscall.EINTR {
+			return t.called(int(n))
+		}
+	}
+}
+
+// write makes calls until all is written.
+func (t *transfer) write(fd uintptr) bool {
+	for t.n < len(t.p) {
+		rest := t.p[t.n:]
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(len(rest)))
+		if t.errno = errno; errno == syscall.EINTR {
+			continue
+		}
+		if !t.called(int(n)) {
+			return false
+		}
+		if t.errno != 0 {
+			return true
+		}
+	}
+	return true
+}
+
+// called notes what one call did; false asks for a wait.
+func (t *transfer) called(n int) bool {
+	switch t.errno {
+	case syscall.EAGAIN:
+		t.errno = 0
+		return false
+	case 0:
+		t.n += n
+	}
+	return true
+}
