@@ -22,9 +22,9 @@
 // Open decides once, by what the descriptor is; [Stream.String] tells what it
 // decided.
 //
-//  1. Regular files, block devices, /dev/null and whatever else cannot be
-//     waited for: plain read(2) and write(2), which do not block for long and
-//     keep the shared offset and O_APPEND.
+//  1. Regular files, block devices and whatever else cannot be waited for:
+//     plain read(2) and write(2), which do not block for long and keep the
+//     shared offset and O_APPEND. What /dev/null does is known without them.
 //  2. Sockets that are non-blocking already: the Go poller, with calls that
 //     carry MSG_DONTWAIT, so that another holder may clear O_NONBLOCK at any
 //     time.

@@ -105,7 +105,7 @@ func TestDevNull(t *testing.T) {
 	fd, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	s := open(t, fd)
-	require.Equal(t, "null, plain", s.String())
+	require.Equal(t, "null, known", s.String())
 	require.False(t, s.IsTerminal())
 	_, err = s.Read(make([]byte, 10))
 	require.Equal(t, io.EOF, err)
