@@ -1,14 +1,16 @@
 package compat
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"sshmaster/master/daemon"
 )
 
 // settle is how long a master may take to give back what it does not need any more.
@@ -65,26 +67,22 @@ func idlers(b *testing.B, m *Master, n int) []*typist {
 
 const manyHosts = 50
 
-// hostsRow holds connections to many hosts: stock in as many processes, ours in one that embeds package master.
+// hostsRow holds connections to many hosts: stock in as many processes, ours in one, the master of every host.
 func hostsRow() contest {
 	return contest{
-		name: "hosts-50", what: "50 idle connections: 50 × `ssh -MN` and one process of 50 masters", rounds: 3, slow: true,
+		name: "hosts-50", what: "50 idle connections: 50 × `ssh -MN`, and one ssh-master of every host", rounds: 3, slow: true,
 		goals: []goal{
 			{metric: "proportional", unit: "kB", due: 0.25, aim: 0.2}, {metric: "private", unit: "kB"},
 		},
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: gcm, NotStarted: true})
-			var sockets []string
-			for i := range manyHosts {
-				sockets = append(sockets, filepath.Join(m.Dir, itoa(i)))
-			}
 			begin := manyStock
 			if kind == Ours {
 				begin = manyOurs
 			}
 			return func() reading {
-				processes := begin(b, m, sockets)
-				time.Sleep(settle)
+				processes := begin(b, m)
+				time.Sleep(2 * settle)
 				var pids []int
 				for _, p := range processes {
 					pids = append(pids, p.PID())
@@ -93,8 +91,8 @@ func hostsRow() contest {
 				for _, p := range processes {
 					p.kill()
 				}
-				for _, socket := range sockets { // stock never replaces one that was left behind
-					_ = os.Remove(socket)
+				for i := range manyHosts { // stock never replaces one that was left behind
+					_ = os.Remove(manySocket(m, i))
 				}
 				return reading{"proportional": sum.proportional, "private": sum.private}
 			}
@@ -102,30 +100,37 @@ func hostsRow() contest {
 	}
 }
 
-func manyStock(b *testing.B, m *Master, sockets []string) []*Process {
+func manySocket(m *Master, i int) string { return filepath.Join(m.Dir, "h"+itoa(i)) }
+
+func manyStock(b *testing.B, m *Master) []*Process {
 	var all []*Process
-	for _, socket := range sockets { // not all at once: 50 key exchanges would keep a small machine from answering
-		args := m.Command("-M", "-N", "-S", socket, Target)
+	for i := range manyHosts { // not all at once: 50 key exchanges would keep a small machine from answering
+		args := m.Command("-M", "-N", "-S", manySocket(m, i), Target)
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Env, cmd.Dir = environment(), m.Dir
 		all = append(all, start(b, cmd))
-		at := &Master{Control: socket}
-		eventually(b, at.Answers, "%s never became ready", socket)
+		at := &Master{Control: manySocket(m, i)}
+		eventually(b, at.Answers, "%s never became ready", at.Control)
 	}
 	return all
 }
 
-var manyBinary build
-
-func manyOurs(b *testing.B, m *Master, sockets []string) []*Process {
-	args := append([]string{m.Server.Config, Target}, sockets...)
-	cmd := exec.Command(manyBinary.get(b, "manymasters", "sshmaster/compat-tests/manymasters"), args...)
-	cmd.Env, cmd.Dir = environment(), m.Dir
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(b, err)
+// manyOurs lets a session that ends bring about each connection.
+func manyOurs(b *testing.B, m *Master) []*Process {
+	config := strings.ReplaceAll(read(b, m.Server.Config), "ControlPath "+m.Control, "ControlPath "+filepath.Join(m.Dir, "%n"))
+	config = write(b, filepath.Join(m.Dir, "many"), 0o600, config)
+	place := daemon.Place{Socket: filepath.Join(m.Dir, "daemon")}
+	cmd := exec.Command(plainSSHMaster(b))
+	cmd.Env, cmd.Dir = environment("SSH_MASTER_SOCK="+place.Socket), m.Dir
 	p := start(b, cmd)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(b, err)
-	require.Equal(b, "ready\n", line)
+	client, f := daemon.Client{Place: place}, null(b)
+	running := func() bool { _, _, err := client.Check(b.Context()); return err == nil }
+	eventually(b, running, "the daemon never became ready")
+	for i := range manyHosts {
+		call := daemon.Call{Args: []string{"-F", config}, Destination: "h" + itoa(i), Dir: m.Dir, Env: environment()}
+		e, err := client.Ensure(b.Context(), call, daemon.Wish{})
+		require.NoError(b, err)
+		lightSession(b, &Master{Control: e.Control}, "exit 0", f, f, f)
+	}
 	return []*Process{p}
 }
