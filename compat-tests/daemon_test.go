@@ -109,6 +109,31 @@ func TestDaemonSharesTheBastion(t *testing.T) {
 	}
 }
 
+// The bastion's own ControlPersist decides how long its link stays, not that of what is behind it: a code is asked for
+// once.
+func TestDaemonKeepsTheBastion(t *testing.T) {
+	onlyDaemon(t)
+	for _, first := range []string{"the bastion's master is there", "the bastion has no master"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			e := newEveryHost(t, map[string][]string{
+				"bastion": {"ControlPersist 1h"}, "inner1": {"ProxyJump bastion", "ControlPersist 1"}, "inner2": {"ProxyJump bastion", "ControlPersist 1"},
+			})
+			if first == "the bastion's master is there" {
+				require.Equal(t, 0, run(t, e.ssh("-O", "check", "bastion")).Code)
+			}
+			for _, name := range []string{"inner1", "inner2"} {
+				require.Equal(t, inAndOut, run(t, e.ssh(name, outErr3)), name)
+				eventually(t, func() bool { return e.Servers[name].Connected() == 0 }, "the link is still there")
+			}
+			require.Equal(t, 1, e.Servers["bastion"].Connected())
+			require.Equal(t, inAndOut, run(t, e.ssh("bastion", outErr3)))
+			require.Equal(t, 1, e.logins("bastion"))
+			require.Contains(t, run(t, e.command(sshMaster(t), "-O", "list")).Stdout, "bastion")
+		})
+	}
+}
+
 // An idle master closes its link and keeps its socket.
 func TestDaemonIdle(t *testing.T) {
 	onlyDaemon(t)

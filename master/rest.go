@@ -1,8 +1,10 @@
 package master
 
 import (
+	"context"
 	"slices"
 
+	"sshmaster/master/internal/upstream/pool"
 	"sshmaster/muxproto"
 )
 
@@ -59,6 +61,15 @@ func same(a, b muxproto.Forward) bool {
 // without anybody noticing, with [Master.Drain] for who comes meanwhile.
 func (m *Master) Idle() bool {
 	return m.idle.none() && m.pool.Empty() && len(m.askedFor()) == 0
+}
+
+// Adopt makes a link to the master's host its own that others of its set have made
+// to jump over it, and does nothing where there is none.
+func (m *Master) Adopt(ctx context.Context) error {
+	if m.byStock.Load() || !m.set.links.Has(ctx, m.linkOptions()) {
+		return nil
+	}
+	return m.pool.Reach(ctx, pool.Want{})
 }
 
 // Drain stops listening, as ssh -O stop does: the path is free when it returns, and

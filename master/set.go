@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"sshmaster/master/internal/control"
+	"sshmaster/master/internal/hostconfig"
 	"sshmaster/master/internal/upstream"
 )
 
@@ -31,6 +32,14 @@ func NewSet(log *slog.Logger) *Set {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Set{links: upstream.NewLinks(), folders: control.NewFolders(log), network: newNetwork(log)}
+}
+
+// OnJump has f called when a master of the set has jumped over a link that is no
+// master's, with the question that leads to that jump host. Whoever makes a master
+// for it and has that adopt the link ([Master.Adopt]) keeps it; else it is closed
+// with the last jump. F must not wait. It is set before the first master starts.
+func (s *Set) OnJump(f func(Query)) {
+	s.links.Jumped = func(hop *hostconfig.Host) { f(hop.Asked()) }
 }
 
 // Close ends what the set does for its masters, which have ended before. When it

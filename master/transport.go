@@ -65,11 +65,8 @@ func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
 	if m.byStock.Load() {
 		return m.dialByStock(ctx)
 	}
-	o := upstream.Options{
-		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir,
-		Log: m.log, Prompter: c.Asks, Stderr: m.opts.Stderr,
-		Version: m.opts.Version, Channels: m.incoming(), Busy: m.jumps(c.Busy),
-	}
+	o := m.linkOptions()
+	o.Prompter, o.Busy = c.Asks, m.jumps(c.Busy)
 	if c.Again {
 		o.ReachTimeout = reachAgain
 	}
@@ -83,6 +80,14 @@ func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
 		return m.dialByStock(ctx)
 	}
 	return nil, err
+}
+
+// linkOptions say what link the master wants.
+func (m *Master) linkOptions() upstream.Options {
+	return upstream.Options{
+		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir, Log: m.log, Stderr: m.opts.Stderr,
+		Version: m.opts.Version, Channels: m.incoming(),
+	}
 }
 
 // jumps counts the jumps of others over a link as something that keeps it and the

@@ -77,7 +77,7 @@ type Daemon struct {
 	end  func()
 
 	serving sync.WaitGroup // counts masters
-	asking  sync.WaitGroup // counts connections
+	asking  sync.WaitGroup // counts connections, and what else makes masters
 
 	mu      sync.Mutex
 	posts   map[string]*post // by control path
@@ -95,6 +95,7 @@ func New(cfg Config) *Daemon {
 		posts: make(map[string]*post), leaving: make(map[*master.Master]struct{}),
 	}
 	d.over, d.end = context.WithCancel(context.Background())
+	d.set.OnJump(d.jumped)
 	return d
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 
 	"sshmaster/master/internal/hostconfig"
@@ -48,6 +49,12 @@ func (d *dialer) attach(ctx context.Context, hop *hostconfig.Host) (net.Conn, er
 			return nil, d.noAnswer(hop, cause)
 		}
 		d.Log.Debug("the jump host is not reached by its control socket", "host", hop.OriginalHost, "path", path, "error", err)
+		return nil, errNobodyServes
+	}
+	if pid, err := client.Alive(ctx); err == nil && int(pid) == os.Getpid() {
+		// A master of this process: its link is dialled, or shared, without the
+		// detour, on which nobody could be asked anything.
+		_ = client.Close()
 		return nil, errNobodyServes
 	}
 	nc, err := d.ask(ctx, client)

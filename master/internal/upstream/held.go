@@ -75,6 +75,13 @@ func (h *held) leave() {
 	}
 }
 
+// unowned says whether the link is there for jumps alone.
+func (h *held) unowned() bool {
+	h.set.mu.Lock()
+	defer h.set.mu.Unlock()
+	return !h.owned
+}
+
 // own makes o's caller, who is one of the users, the owner, unless there is one.
 func (h *held) own(o Options) bool {
 	h.set.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"sshmaster/master/internal/hostconfig"
 	"sshmaster/master/internal/upstream/prompt"
 )
 
@@ -23,6 +24,10 @@ import (
 // owner's to close: then the jumps over it end too, as those of `ssh -W` end
 // with their master.
 type Links struct {
+	// Jumped is called at each jump over a link that has no owner. It must not wait.
+	// Nil does nothing. It is set before the first dial.
+	Jumped func(hop *hostconfig.Host)
+
 	mu   sync.Mutex
 	held map[string]*held // by what makes links the same
 	told map[string]bool  // warnings about jump hosts
@@ -109,6 +114,12 @@ func (s *Links) find(key string) (h *held, first bool) {
 	}
 	h.enter()
 	return h, first
+}
+
+// Has says whether there is a link to o's host, or somebody dials one.
+func (s *Links) Has(ctx context.Context, o Options) bool {
+	o, err := o.ready(ctx)
+	return err == nil && s.has(o.key())
 }
 
 // untold says whether a warning has yet to be given.
