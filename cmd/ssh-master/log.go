@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"log/syslog"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,8 @@ func (c *command) openLog(host *master.Host) (*logFile, error) {
 			return nil, fmt.Errorf("Couldn't open logfile %s: %w", c.logFile, err)
 		}
 		h.out, h.end = f, "\n"
+		// A fault of ours, which the runtime would tell a closed terminal.
+		_ = debug.SetCrashOutput(f, debug.CrashOptions{})
 	case c.syslog:
 		w, err := syslog.New(syslog.LOG_USER|syslog.LOG_INFO, "ssh-master")
 		if err != nil {

@@ -20,9 +20,9 @@ type hold struct {
 	ticker  *time.Ticker
 	told    bool
 	waited  time.Duration // while nothing moved and nobody was asked
-	total   time.Duration
-	guest   Guest  // nil for nobody
-	leaving func() // Asks without the guest
+	total   time.Duration // while nobody was asked
+	guest   Guest         // nil for nobody
+	leaving func()        // Asks without the guest
 }
 
 // watch expects an answer on m.
@@ -90,8 +90,10 @@ func (h *hold) beats() <-chan time.Time {
 
 // count counts one beat, and ends a wait that has become too long.
 func (h *hold) count(failed error) error {
-	h.total += beat
 	asking, moved, why := h.pool.outlook()
+	if !asking {
+		h.total += beat
+	}
 	if asking || moved {
 		h.waited = 0
 	} else {
