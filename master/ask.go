@@ -38,7 +38,7 @@ func (m *Master) askpass() func() Prompter {
 		mu.Lock()
 		defer mu.Unlock()
 		if now := m.around.Load(); now != last {
-			last, asks = now, prompt.NewConfirmer(now.list())
+			last, asks = now, prompt.NewConfirmer(now.List())
 		}
 		return asks
 	}

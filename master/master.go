@@ -13,6 +13,7 @@ import (
 	"sshmaster/master/internal/control"
 	"sshmaster/master/internal/forward"
 	"sshmaster/master/internal/forward/x11"
+	"sshmaster/master/internal/hostconfig"
 	"sshmaster/master/internal/session"
 	"sshmaster/master/internal/upstream"
 	"sshmaster/master/internal/upstream/pool"
@@ -70,7 +71,7 @@ func New(opts Options) (*Master, error) {
 	if m.set == nil {
 		m.set = NewSet(opts.Log)
 	}
-	m.around.Store(&surroundings{environment: newEnvironment(opts.Env)})
+	m.around.Store(&surroundings{Environment: hostconfig.NewEnvironment(opts.Env)})
 	m.opts.Env = nil
 	m.idle.persist = opts.Host.ControlPersist.Idle
 	if opts.OnDemand {

@@ -72,13 +72,15 @@ func concernsSession(o hostconfig.Option) bool {
 		value == "no" && slices.Contains(refusalKeywords, key)
 }
 
-// shared is the call without what concerns its own session alone.
+// shared is the call without what concerns its own session alone. It is kept, with
+// an environment that it shares with others.
 func (c Call) shared() (Call, error) {
 	options, err := hostconfig.Options(c.Args)
 	if err != nil {
 		return Call{}, err
 	}
 	c.Args = hostconfig.Words(slices.DeleteFunc(options, concernsSession))
+	c.Env = hostconfig.NewEnvironment(c.Env).List()
 	return c, nil
 }
 

@@ -16,7 +16,7 @@ type agents struct {
 // was resolved.
 func (h *Host) In(env []string) *Host {
 	c := *h
-	c.env, c.asked.Env = env, env
+	c.env = NewEnvironment(env)
 	c.resolveAgents()
 	return &c
 }
@@ -26,17 +26,17 @@ func (h *Host) resolveAgents() {
 	h.IdentityAgent, h.ForwardAgent, h.SecurityKeyProvider = h.named.identity, h.named.forward, h.named.provider
 	switch agent := h.IdentityAgent; {
 	case agent == "" || agent == "SSH_AUTH_SOCK":
-		h.IdentityAgent = h.env.get("SSH_AUTH_SOCK")
+		h.IdentityAgent = h.env.Get("SSH_AUTH_SOCK")
 	case strings.EqualFold(agent, "none"):
 		h.IdentityAgent = ""
 	case agent[0] == '$':
-		h.IdentityAgent = h.env.get(agent[1:])
+		h.IdentityAgent = h.env.Get(agent[1:])
 	}
 	if path := h.ForwardAgent.Path; strings.HasPrefix(path, "$") {
-		value, ok := h.env.lookup(path[1:])
+		value, ok := h.env.Lookup(path[1:])
 		h.ForwardAgent = AgentForward{Enabled: ok, Path: value}
 	}
 	if name, ok := strings.CutPrefix(h.SecurityKeyProvider, "$"); ok {
-		h.SecurityKeyProvider = h.env.get(name)
+		h.SecurityKeyProvider = h.env.Get(name)
 	}
 }

@@ -46,3 +46,20 @@ func TestInAnotherEnvironment(t *testing.T) {
 	require.False(t, h.ForwardAgent.Enabled)
 	require.True(t, h.In([]string{"NOT_SET_AT_ALL=/x"}).ForwardAgent.Enabled)
 }
+
+func TestEnvironment(t *testing.T) {
+	list := []string{"A=1", "B=", "A=2", "odd", "AB=3"}
+	e := hostconfig.NewEnvironment(list)
+	require.Equal(t, list, e.List())
+	require.Equal(t, "2", e.Get("A"), "the last counts")
+	value, set := e.Lookup("B")
+	require.True(t, set)
+	require.Empty(t, value)
+	for _, name := range []string{"C", "odd", ""} {
+		_, set = e.Lookup(name)
+		require.False(t, set, name)
+	}
+	require.True(t, e.Equal(hostconfig.NewEnvironment(list)))
+	require.False(t, e.Equal(hostconfig.NewEnvironment(list[1:])))
+	require.NotNil(t, hostconfig.NewEnvironment(nil).List(), "nil is the process's own to os/exec")
+}

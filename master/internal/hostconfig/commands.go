@@ -72,7 +72,7 @@ func (h *Host) LocalCommandLine(tunnel string) (string, error) {
 // first, runs without a shell, and expands from the second word on. asked holds
 // the tokens of the moment: H, I, K, f and t.
 func (h *Host) ExpandKnownHostsWord(word string, asked map[byte]string) (string, error) {
-	s, err := expand(word, h.tok.with(asked), h.env.lookup)
+	s, err := expand(word, h.tok.with(asked), h.env.Lookup)
 	if err != nil {
 		return "", fmt.Errorf("hostconfig: KnownHostsCommand %s %w", printable(h.KnownHostsCommand), err)
 	}

@@ -156,11 +156,11 @@ type Host struct {
 
 	base map[string][]string // what `ssh -F none -G` prints; nil when unknown
 	tok  tokens
-	env  environ
+	env  Environment
 
 	named agents // as the configuration says it, perhaps by variables
 
-	asked   Query  // what Resolve was asked
+	asked   Query  // what Resolve was asked, but for Env
 	program string // the ssh that answered; "" when none is installed
 	file    string // its -F, absolute
 }

@@ -56,7 +56,8 @@ func Resolve(ctx context.Context, q Query) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{OriginalHost: x.dest.Host, env: x.env, asked: q, file: x.config()}
+	h := &Host{OriginalHost: x.dest.Host, env: NewEnvironment(x.env), asked: q, file: x.config()}
+	h.asked.Env = nil
 	if h.Own, err = x.own(); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (h *Host) Asked() Query {
 func (h *Host) jumpQuery() Query {
 	last := h.ProxyJump[len(h.ProxyJump)-1]
 	q := h.asked
-	q.Destination, q.Args = last.Host, nil
+	q.Destination, q.Args, q.Env = last.Host, nil, h.env.List()
 	if last.User != "" {
 		q.Args = append(q.Args, "-l", last.User)
 	}
