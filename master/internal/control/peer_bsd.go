@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerPID is not told: 0.
-func peerPID(*net.UnixConn) int { return 0 }
-
 // peerUID is the effective user of the process that connected (LOCAL_PEERCRED).
 func peerUID(conn *net.UnixConn) (uid int, err error) {
 	err = lend(conn, func(fd int) error {

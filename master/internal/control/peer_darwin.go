@@ -1,0 +1,16 @@
+package control
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerPID is the process that connected (LOCAL_PEERPID), 0 where that is not told.
+func peerPID(conn *net.UnixConn) (pid int) {
+	_ = lend(conn, func(fd int) (err error) {
+		pid, err = unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+		return err
+	})
+	return pid
+}
