@@ -2,12 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"golang.org/x/term"
 
@@ -46,10 +50,32 @@ func writeJSON(w io.Writer, masters []master.Status) error {
 	if masters == nil {
 		masters = []master.Status{} // not null
 	}
-	e := json.NewEncoder(w)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false) // commands are full of < and &
 	e.SetIndent("", "  ")
-	return e.Encode(masters)
+	if err := e.Encode(masters); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escaped(text.String()))
+	return err
+}
+
+// escaped is JSON in which nothing is left that could command a terminal: Unicode
+// has more of that than JSON escapes by itself.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n', unicode.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			for _, half := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, half)
+			}
+		}
+	}
+	return b.String()
 }
 
 // A screen is what a report is written to.

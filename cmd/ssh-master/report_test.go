@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -96,8 +97,12 @@ func TestJSONOfNothing(t *testing.T) {
 
 func TestJSONLeavesCommandsReadable(t *testing.T) {
 	var b strings.Builder
-	require.NoError(t, writeJSON(&b, []master.Status{{Sessions: []master.SessionStatus{{Command: "a <b >c && d\x1b"}}}}))
-	require.Contains(t, b.String(), `"command": "a <b >c && d\u001b"`)
+	const command = "a <b >c && ü\x1b\u009b\u202e\U000e0001"
+	require.NoError(t, writeJSON(&b, []master.Status{{Sessions: []master.SessionStatus{{Command: command}}}}))
+	require.Contains(t, b.String(), `"command": "a <b >c && ü\u001b\u009b\u202e\udb40\udc01"`)
+	var back []master.Status
+	require.NoError(t, json.Unmarshal([]byte(b.String()), &back))
+	require.Equal(t, command, back[0].Sessions[0].Command)
 }
 
 func TestCommandText(t *testing.T) {
