@@ -3,14 +3,12 @@ package compat
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -201,155 +199,40 @@ func TestListOfNothing(t *testing.T) {
 	})
 }
 
-// The path is free at once, and the command returns when the last session has ended.
-func TestDrain(t *testing.T) {
-	onlyOurs(t, "ssh -O has no drain", Setup{}, func(t *testing.T, m *Master) {
-		first, in1, _ := heldSession(t, m, "cat; exit 3")
-		second, in2, out2 := heldSession(t, m, "cat; exit 4")
-		term := newTerminal(t)
-		drain := term.Start(t, nil, m.Command("-O", "drain", Target)...)
-		term.Expect(t, "2 sessions still run")
-		require.False(t, exists(m.Control), "the socket is still there")
-		require.NoError(t, in1.Close())
-		require.Equal(t, 3, first.Wait(t))
-		term.Expect(t, "1 session still runs")
-		require.True(t, drain.Running())
-		_, err := in2.WriteString("still served\n")
-		require.NoError(t, err)
-		expect(t, out2, "still served\n")
-		require.NoError(t, in2.Close())
-		require.Equal(t, 4, second.Wait(t))
-		require.Equal(t, 0, drain.Wait(t))
-		m.Wait(t)
-	})
-}
-
-// Forwarded connections are waited for too: they keep the master.
-func TestDrainWaitsForForwardedConnections(t *testing.T) {
-	port, service := freePort(t), newService(t)
-	onlyOurs(t, "ssh -O has no drain", Setup{Options: []string{"-L", fmt.Sprintf("127.0.0.1:%d:%s", port, service.Addr())}}, func(t *testing.T, m *Master) {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		require.NoError(t, err)
-		served, err := service.Accept()
-		require.NoError(t, err)
-		require.Equal(t, 1, m.List(t).Forwards[0].Connections)
-		term := newTerminal(t)
-		drain := term.Start(t, nil, m.Command("-O", "drain", Target)...)
-		term.Expect(t, "1 forwarded connection still runs")
-		require.NoError(t, conn.Close())
-		require.NoError(t, served.Close())
-		require.Equal(t, 0, drain.Wait(t))
-		m.Wait(t)
-	})
-}
-
-func newService(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Without a name, all that the daemon holds is listed.
+func TestListOfEveryHost(t *testing.T) {
+	onlyDaemon(t)
+	e := newEveryHost(t, map[string][]string{"one": nil, "other": nil})
+	list := e.command(sshMaster(t), "-O", "list", "--json")
+	r := run(t, list)
+	require.Equal(t, 255, r.Code)
+	require.Empty(t, r.Stdout)
+	require.Contains(t, r.Stderr, "ssh-master")
+	run(t, e.ssh("other", "true"))
+	held := exec.Command("ssh", "-F", e.Config, "one", "cat")
+	held.Env = environment(e.command().Env...)
+	in, err := held.StdinPipe()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	return l
-}
-
-// Whoever is tired of waiting changes nothing.
-func TestDrainInterrupted(t *testing.T) {
-	onlyOurs(t, "ssh -O has no drain", Setup{}, func(t *testing.T, m *Master) {
-		session, in, out := heldSession(t, m, "cat; exit 3")
-		term := newTerminal(t)
-		drain := term.Start(t, nil, m.Command("-O", "drain", Target)...)
-		term.Expect(t, "1 session still runs")
-		term.Type(t, "\x03")
-		require.Equal(t, 128+int(syscall.SIGINT), drain.Wait(t))
-		_, err := in.WriteString("still served\n")
-		require.NoError(t, err)
-		expect(t, out, "still served\n")
-		require.NoError(t, in.Close())
-		require.Equal(t, 3, session.Wait(t))
-		m.Wait(t)
-	})
-}
-
-func TestDrainOfAnother(t *testing.T) {
-	t.Parallel()
-	m := newMaster(t, Stock, Setup{})
-	session, in, _ := heldSession(t, m, "cat; exit 3")
-	r := run(t, Command{Args: []string{sshMaster(t), "-F", m.Server.Config, "-O", "drain", Target}})
-	require.Equal(t, Result{Stderr: fmt.Sprintf(
-		"Stop listening request sent. The master (pid=%d) is not an ssh-master: it does not tell what still runs.\r\n", m.PID())}, r)
-	require.False(t, exists(m.Control), "the socket is still there")
+	session := start(t, held)
+	var all []listed
+	eventually(t, func() bool {
+		r := run(t, list)
+		require.Equal(t, 0, r.Code, r.Stderr)
+		require.NoError(t, json.Unmarshal([]byte(r.Stdout), &all))
+		return len(all) == 2 && len(all[0].Sessions) == 1 && !all[0].Sessions[0].Waiting
+	}, "the session is not listed")
+	require.Equal(t, []string{"one", "other"}, []string{all[0].Host, all[1].Host})
+	require.Equal(t, session.PID(), all[0].Sessions[0].PID)
+	require.Equal(t, e.daemon(), all[0].PID)
+	require.Empty(t, all[1].Sessions)
+	table := run(t, e.command(sshMaster(t), "-O", "list")).Stdout
+	require.Regexp(t, `(?m)^one +up +1 +1 `, table)
+	require.Regexp(t, `(?m)^other +up +1 +0 `, table)
+	term := newTerminal(t)
+	top := term.Start(t, e.command().Env, sshMaster(t), "-O", "top")
+	term.Expect(t, "2 hosts, 1 session,")
+	term.Type(t, "q")
+	require.Equal(t, 0, top.Wait(t))
 	require.NoError(t, in.Close())
-	require.Equal(t, 3, session.Wait(t))
-	m.Wait(t)
-}
-
-func TestTop(t *testing.T) {
-	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
-		session, in, out := heldSession(t, m, "cat")
-		go func() { // for as long as the session is there
-			for {
-				if _, err := in.Write(make([]byte, 32<<10)); err != nil {
-					return
-				}
-			}
-		}()
-		go func() { _, _ = io.Copy(io.Discard, out) }()
-		term := newTerminal(t)
-		before := term.State(t)
-		term.Resize(t, 24, 130)
-		top := term.Start(t, []string{"LC_ALL=C.UTF-8"}, m.Command("-O", "top", Target)...)
-		term.Expect(t, strconv.Itoa(session.PID()))
-		term.Expect(t, "█")
-		term.Resize(t, 10, 70)
-		term.Expect(t, "OUT/s")
-		term.Type(t, "s")
-		term.Expect(t, "name)") // only words that changed are drawn
-		term.Type(t, "q")
-		require.Equal(t, 0, top.Wait(t))
-		term.Resize(t, 24, 80)
-		require.Equal(t, before, term.State(t))
-		require.True(t, session.Running())
-	})
-}
-
-// The terminal is set back at every end, and graphs are drawn with what it has.
-func TestTopEndsBySignal(t *testing.T) {
-	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
-		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
-			term := newTerminal(t)
-			before := term.State(t)
-			top := term.Start(t, nil, m.Command("-O", "top", Target)...)
-			term.Expect(t, Target)
-			term.Expect(t, "_")
-			top.Signal(t, sig)
-			require.Equal(t, 128+int(sig), top.Wait(t))
-			term.Expect(t, "\x1b[?1049l") // the screen as it was
-			require.Equal(t, before, term.State(t))
-		}
-	})
-}
-
-// Who looks on does not keep a master that has nothing else to do.
-func TestTopLetsGo(t *testing.T) {
-	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
-		session, in, _ := heldSession(t, m, "cat; exit 3")
-		term := newTerminal(t)
-		top := term.Start(t, nil, m.Command("-O", "top", Target)...)
-		term.Expect(t, Target)
-		require.Equal(t, 0, m.Ask(t, "stop").Code)
-		term.Expect(t, "draining")
-		require.NoError(t, in.Close())
-		require.Equal(t, 3, session.Wait(t))
-		m.Wait(t)
-		term.Expect(t, "Control")
-		term.Type(t, "\x03")
-		require.Equal(t, 0, top.Wait(t))
-	})
-}
-
-// Without a terminal there is nothing to look at.
-func TestTopNeedsATerminal(t *testing.T) {
-	onlyOurs(t, "ssh -O has no top", Setup{}, func(t *testing.T, m *Master) {
-		r := run(t, Command{Args: m.Command("-O", "top", Target)})
-		require.Equal(t, Result{Code: 255, Stderr: "ssh-master: -O top needs a terminal: -O list --json tells a program the same\r\n"}, r)
-	})
+	require.Equal(t, 0, session.Wait(t))
 }

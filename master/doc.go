@@ -53,6 +53,8 @@
 //
 // # Looking for a fault
 //
-// Every decision is logged with log/slog: what a user must know at Warn and
-// Error, what happened at Info, and each message of the protocol at Debug.
+// [Master.Status] says what a master holds: its links, who uses them and what for,
+// what is forwarded. Every decision is logged with log/slog: what a user must know
+// at Warn and Error, what happened at Info, and each message of the protocol at
+// Debug.
 package master
