@@ -45,7 +45,10 @@ func stageMaster(t *testing.T, forward func(m *muxproto.Conn, req *muxproto.NewS
 					if err != nil {
 						return
 					}
-					if req, ok := got.(*muxproto.NewStdioForward); ok {
+					switch req := got.(type) {
+					case *muxproto.AliveCheck:
+						_ = m.Write(&muxproto.Alive{RequestID: req.RequestID, PID: 1})
+					case *muxproto.NewStdioForward:
 						forward(m, req)
 					}
 				}

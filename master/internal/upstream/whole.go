@@ -32,8 +32,9 @@ const (
 type whole struct {
 	net.Conn
 
-	ahead      []byte // made by the first Read
-	next, have int    // ahead[next:have] was read and not asked for yet
+	ahead      *[readAhead]byte // lent while there are bytes in it
+	next, have int              // ahead[next:have] was read and not asked for yet
+	more       bool             // the last read took all that was asked for
 
 	mu    sync.Mutex // guards what follows
 	hold  bool       // see holdWrites
@@ -62,25 +63,41 @@ func (w *whole) holdWrites() {
 	w.late.Stop()
 }
 
-// Read reads what is there, further than asked where that fits.
+// aheads are the buffers for what is read ahead. A link that is silent has none.
+var aheads = sync.Pool{New: func() any { return new([readAhead]byte) }}
+
+// Read reads what is there, and once there was more than was asked for, further
+// than that.
 func (w *whole) Read(p []byte) (int, error) {
-	if w.next == w.have {
-		if len(p) >= readAhead {
-			return w.Conn.Read(p)
-		}
-		if w.ahead == nil {
-			w.ahead = make([]byte, readAhead)
-		}
-		n, err := w.Conn.Read(w.ahead)
-		w.next, w.have = 0, n
-		if n == 0 {
+	switch {
+	case w.next < w.have:
+	case !w.more || len(p) >= readAhead:
+		n, err := w.Conn.Read(p)
+		w.more = n == len(p)
+		return n, err
+	default:
+		if err := w.fill(); w.have == 0 {
 			return 0, err
-		}
-		// An error that came with bytes comes again without them.
+		} // an error that came with bytes comes again without them
 	}
 	n := copy(p, w.ahead[w.next:w.have])
-	w.next += n
+	if w.next += n; w.next == w.have {
+		w.drop()
+	}
 	return n, nil
+}
+
+func (w *whole) fill() (err error) {
+	w.ahead, w.more = aheads.Get().(*[readAhead]byte), false
+	if w.have, err = w.Conn.Read(w.ahead[:]); w.have == 0 {
+		w.drop()
+	}
+	return err
+}
+
+func (w *whole) drop() {
+	aheads.Put(w.ahead)
+	w.ahead, w.next, w.have = nil, 0, 0
 }
 
 // Write writes p, with what was held before it, or holds it.

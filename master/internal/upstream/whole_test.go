@@ -130,3 +130,29 @@ func tcpPair(t *testing.T) (server, client *net.TCPConn) {
 	}
 	return s.(*net.TCPConn), c.(*net.TCPConn)
 }
+
+// What was sent in one piece arrives in order, however it is read, and no buffer stays with a connection that is silent.
+func TestReadingAhead(t *testing.T) {
+	server, client := tcpPair(t)
+	w := newWhole(client)
+	sent := make([]byte, 3*readAhead+17)
+	for i := range sent {
+		sent[i] = byte(i * i >> 7)
+	}
+	for range 3 {
+		go server.Write(sent)
+		var got []byte
+		for size := 1; len(got) < len(sent); size = size*3%9999 + 1 {
+			p := make([]byte, min(size, len(sent)-len(got)))
+			n, err := w.Read(p)
+			require.NoError(t, err)
+			got = append(got, p[:n]...)
+		}
+		require.True(t, bytes.Equal(sent, got))
+		require.Nil(t, w.ahead)
+	}
+	server.Close()
+	_, err := w.Read(make([]byte, 10))
+	require.ErrorIs(t, err, io.EOF)
+	require.Nil(t, w.ahead)
+}
