@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
@@ -75,7 +76,7 @@ func (s *topScreen) handle(e tcell.Event) (stay bool) {
 		case tcell.KeyHome:
 			s.from = 0
 		case tcell.KeyEnd:
-			s.from = len(s.board.masters) + 1<<20 // scroll knows where the end is
+			s.from = math.MaxInt // draw knows where the end is
 		case tcell.KeyRune:
 			return s.typed(e.Rune())
 		}
