@@ -63,3 +63,17 @@ func TestEnvironment(t *testing.T) {
 	require.False(t, e.Equal(hostconfig.NewEnvironment(list[1:])))
 	require.NotNil(t, hostconfig.NewEnvironment(nil).List(), "nil is the process's own to os/exec")
 }
+
+// A question that is asked again is asked in the same environment.
+func TestAskedAgain(t *testing.T) {
+	env := append(os.Environ(), "SSH_AUTH_SOCK=/run/auth-a")
+	h, err := hostconfig.Resolve(context.Background(), hostconfig.Query{
+		SSH: realSSH(t), Args: config(t, "Host x\nUser somebody"), Destination: "x", OwnFile: "none", Env: env,
+	})
+	require.NoError(t, err)
+	require.Equal(t, env, h.Asked().Env)
+	again, err := hostconfig.Resolve(context.Background(), h.Asked())
+	require.NoError(t, err)
+	require.True(t, h.Same(again))
+	require.Equal(t, "/run/auth-a", again.IdentityAgent)
+}

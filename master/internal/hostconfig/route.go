@@ -59,7 +59,7 @@ func loopError(h *Host, route []*Host, again string) error {
 // Asked is the question to which h is the answer, without what it shared with
 // others.
 func (h *Host) Asked() Query {
-	return Query{Args: h.asked.Args, Destination: h.asked.Destination, Dir: h.asked.Dir, Env: h.asked.Env}
+	return Query{Args: h.asked.Args, Destination: h.asked.Destination, Dir: h.asked.Dir, Env: h.env.List()}
 }
 
 // jumpQuery is the question for the last jump host of h, but for what it is to
