@@ -127,7 +127,7 @@ func (s Seconds) String() string { return time.Duration(s).String() }
 
 // MarshalJSON writes seconds, to the microsecond.
 func (s Seconds) MarshalJSON() ([]byte, error) {
-	return json.Marshal(time.Duration(s).Round(time.Microsecond).Seconds())
+	return json.Marshal(float64(time.Duration(s).Round(time.Microsecond).Microseconds()) / 1e6)
 }
 
 // UnmarshalJSON reads seconds.

@@ -242,10 +242,14 @@ func TestStatusFitsTheMessage(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
-	text, err := json.Marshal(master.Seconds(1234567 * time.Microsecond))
-	require.NoError(t, err)
-	require.Equal(t, "1.234567", string(text))
-	var back master.Seconds
-	require.NoError(t, json.Unmarshal(text, &back))
-	require.Equal(t, 1234567*time.Microsecond, time.Duration(back))
+	for want, d := range map[string]time.Duration{
+		"0": 0, "1.234567": 1234567 * time.Microsecond, "1.791999": 1791999 * time.Microsecond, "3600": time.Hour,
+	} {
+		text, err := json.Marshal(master.Seconds(d + 400))
+		require.NoError(t, err)
+		require.Equal(t, want, string(text))
+		var back master.Seconds
+		require.NoError(t, json.Unmarshal(text, &back))
+		require.Equal(t, d, time.Duration(back))
+	}
 }
