@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -165,6 +166,11 @@ func TestEnsureKnowsTheOptions(t *testing.T) {
 		require.Equal(t, 1, e.logins("alias"), "%d: all of them are one connection", i)
 		require.Zero(t, e.logins("host"))
 	}
+	// On Linux the host need not be said.
+	write(t, e.Config, 0o600, strings.Replace(read(t, e.Config), "-O ensure -- %n", "-O ensure", 1))
+	require.Equal(t, inAndOut, run(t, e.ssh("host", outErr3)))
+	require.Equal(t, 1, e.logins("host"))
+	require.Len(t, e.sockets(t), 2)
 	// The command's own options are none of ssh's.
 	require.Equal(t, Result{Stdout: "-p 1\n"}, run(t, e.ssh("host", "echo", "-p", "1")))
 	require.Equal(t, 1, e.logins("host"))

@@ -36,10 +36,11 @@ func NewSet(log *slog.Logger) *Set {
 
 // OnJump has f called when a master of the set has jumped over a link that is no
 // master's, with the question that leads to that jump host. Whoever makes a master
-// for it and has that adopt the link ([Master.Adopt]) keeps it; else it is closed
-// with the last jump. F must not wait. It is set before the first master starts.
-func (s *Set) OnJump(f func(Query)) {
-	s.links.Jumped = func(hop *hostconfig.Host) { f(hop.Asked()) }
+// for it and has that adopt the link ([Master.Adopt]) before done is called keeps
+// it; else it is closed with the last jump. F must not wait. It is set before the
+// first master starts.
+func (s *Set) OnJump(f func(q Query, done func())) {
+	s.links.Jumped = func(hop *hostconfig.Host, done func()) { f(hop.Asked(), done) }
 }
 
 // Close ends what the set does for its masters, which have ended before. When it

@@ -209,6 +209,8 @@ func (c *command) positional(args []string) error {
 	switch {
 	case c.json && c.control != "list":
 		return &usageError{"--json goes with -O list alone"}
+	case len(args) == 0 && c.control == "ensure" && len(c.sshArgs) == 0:
+		return nil // the ssh that runs us says all there is to know
 	case len(args) == 0 && c.control != "" && c.control != "ensure" && c.socket != "":
 		return nil // the socket says all there is to know
 	case len(args) == 0 && c.forDaemon():

@@ -33,7 +33,11 @@ func (c *command) runEnsure(ctx context.Context) int {
 	ctx, cancel := context.WithTimeout(ctx, ensureTime)
 	defer cancel()
 	call, byMatch := c.caller()
-	if !byMatch {
+	switch {
+	case byMatch:
+	case c.destination == "":
+		return fail(&usageError{"a destination is missing, and no ssh runs this"})
+	default:
 		call = c.ownCall()
 	}
 	e, err := c.ensure(ctx, call)
@@ -42,7 +46,7 @@ func (c *command) runEnsure(ctx context.Context) int {
 	case err != nil && silent:
 		return exitFailure
 	case err != nil:
-		return log.fail(fmt.Errorf("%s: %w", c.destination, err))
+		return log.fail(fmt.Errorf("%s: %w", call.Destination, err))
 	case !silent:
 		say("%s", ensured(e))
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshmaster/master"
+	"sshmaster/master/internal/control"
 )
 
 // ErrNotRunning is why nothing can be asked of a daemon that is not there.
@@ -106,7 +107,12 @@ func (c Client) dial(ctx context.Context) (*net.UnixConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the daemon: %w", err)
 	}
-	return conn.(*net.UnixConn), nil
+	daemon := conn.(*net.UnixConn)
+	if err := control.SameUser(daemon); err != nil { // it would be told our environment
+		conn.Close()
+		return nil, fmt.Errorf("the daemon at %s is not ours: %w", c.Place.Socket, err)
+	}
+	return daemon, nil
 }
 
 // Start starts a daemon with begin where none runs, and returns when one does. Of

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"sshmaster/master"
 	"sshmaster/master/internal/control"
@@ -113,6 +114,7 @@ func (d *Daemon) Serve(ctx context.Context, l Listener) {
 		}
 		if err != nil {
 			d.log.Warn("the daemon's socket", "error", err)
+			d.pause() // there may be no descriptor left, for a moment
 			continue
 		}
 		d.asking.Go(func() { d.converse(conn) })
@@ -120,6 +122,16 @@ func (d *Daemon) Serve(ctx context.Context, l Listener) {
 	d.asking.Wait()
 	d.serving.Wait()
 	d.set.Close()
+}
+
+// acceptAgain is how long after a failure the next connection is accepted.
+const acceptAgain = 100 * time.Millisecond
+
+func (d *Daemon) pause() {
+	select {
+	case <-time.After(acceptAgain):
+	case <-d.over.Done():
+	}
 }
 
 // Close ends the daemon and every master at once, as SIGTERM does.

@@ -12,13 +12,15 @@ import (
 // bastion is one link that outlives those over it.
 
 // jumped is called when a link to a jump host has no master yet.
-func (d *Daemon) jumped(q master.Query) {
+func (d *Daemon) jumped(q master.Query, done func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
+		done()
 		return
 	}
 	d.asking.Go(func() {
+		defer done()
 		if err := d.adopt(d.over, Call{Args: q.Args, Destination: q.Destination, Dir: q.Dir, Env: q.Env}); err != nil {
 			d.log.Debug("a jump host has no master", "host", q.Destination, "error", err)
 		}

@@ -75,10 +75,13 @@ func (h *held) leave() {
 	}
 }
 
-// unowned says whether the link is there for jumps alone.
-func (h *held) unowned() bool {
+// enterUnowned counts one user more where the link is there for jumps alone.
+func (h *held) enterUnowned() bool {
 	h.set.mu.Lock()
 	defer h.set.mu.Unlock()
+	if !h.owned {
+		h.enter()
+	}
 	return !h.owned
 }
 

@@ -100,8 +100,8 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, time.Time, error) {
 		began = time.Now()
 		nc, err := d.tunnel(ctx, h, via.Host)
 		if err == nil {
-			if d.Links.Jumped != nil && h.unowned() {
-				d.Links.Jumped(via.Host)
+			if d.Links.Jumped != nil && h.enterUnowned() {
+				d.Links.Jumped(via.Host, h.leave)
 			}
 			d.Log.Debug("through a jump host", "host", d.Host.HostName, "jump", via.Host.OriginalHost, "since", h.link.started)
 			return nc, began, nil

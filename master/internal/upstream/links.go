@@ -24,9 +24,10 @@ import (
 // owner's to close: then the jumps over it end too, as those of `ssh -W` end
 // with their master.
 type Links struct {
-	// Jumped is called at each jump over a link that has no owner. It must not wait.
-	// Nil does nothing. It is set before the first dial.
-	Jumped func(hop *hostconfig.Host)
+	// Jumped is called at each jump over a link that has no owner, and must not
+	// wait. The link stays until done is called. Nil does nothing. It is set before
+	// the first dial.
+	Jumped func(hop *hostconfig.Host, done func())
 
 	mu   sync.Mutex
 	held map[string]*held // by what makes links the same
