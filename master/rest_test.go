@@ -112,3 +112,27 @@ func TestRestAtAnyMoment(t *testing.T) {
 	require.Greater(t, srv.Counts().Logins, 1, "it has never rested")
 	s.rests(t, srv)
 }
+
+// A forward at the host that somebody asked for needs a link until it is cancelled.
+func TestForwardAtTheHostKeepsTheLinks(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := onDemand(t, srv, "ControlPersist=1")
+	f := muxproto.Forward{Type: muxproto.ForwardRemote, ListenHost: "127.0.0.1", ConnectHost: "127.0.0.1", ConnectPort: uint32(greeter(t))}
+	ask := func(do func(c *muxproto.Client) error) {
+		c, err := muxproto.Dial(t.Context(), m.path)
+		require.NoError(t, err)
+		defer c.Close()
+		require.NoError(t, do(c))
+	}
+	var port uint32
+	ask(func(c *muxproto.Client) (err error) { port, err = c.OpenForward(t.Context(), f); return err })
+	time.Sleep(1500 * time.Millisecond) // what must not happen has no other bound
+	requireGreeting(t, int(port))
+	require.Equal(t, 1, srv.Counts().Logins)
+	require.False(t, m.Idle())
+	cut(srv)
+	require.Eventually(t, func() bool { return srv.Counts().Logins == 2 }, patience, tick, "nobody else asks for it")
+	ask(func(c *muxproto.Client) error { return c.CloseForward(t.Context(), f) })
+	m.rests(t, srv)
+}
