@@ -31,7 +31,7 @@ func (m *Master) newPool() *pool.Pool {
 
 // remotesWanted says whether the host is to listen for us: then a link is needed
 // though no slave waits for one.
-func (m *Master) remotesWanted() bool { return m.forwards.Remotes().Wanted() }
+func (m *Master) remotesWanted() bool { return !m.resting.Load() && m.forwards.Remotes().Wanted() }
 
 // home has the host listen for us on the link that is for that from now on. On
 // the first one [Master.Start] sees to it, where that has connected.

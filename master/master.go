@@ -39,6 +39,7 @@ type Master struct {
 	pool     *pool.Pool
 	byStock  atomic.Bool // stock ssh makes the links
 	homes    atomic.Int64
+	resting  atomic.Bool     // its links are being closed
 	ctx      context.Context // ends with the master
 	cancel   context.CancelFunc
 	listener *control.Listener

@@ -17,6 +17,8 @@ func (m *Master) rest() (again bool) {
 	if slices.ContainsFunc(m.askedFor(), remote) {
 		return false // who cancels it comes, and goes
 	}
+	m.resting.Store(true) // the end of a link is no reason to dial for what is about to go
+	defer m.resting.Store(false)
 	if !m.pool.Rest() {
 		return true
 	}

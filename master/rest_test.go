@@ -61,8 +61,8 @@ func TestOnDemandStaysBusy(t *testing.T) {
 	m.rests(t, srv)
 }
 
-func listens(port int) bool {
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+func listens(path string) bool {
+	c, err := net.Dial("unix", path)
 	if err != nil {
 		return false
 	}
@@ -76,18 +76,19 @@ func TestForwardsOnDemand(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
 	echo := greeter(t)
-	own, asked := freePort(t), freePort(t)
-	m := onDemand(t, srv, "ControlPersist=1", fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d", own, echo),
+	own, asked := controlPath(t), controlPath(t) // a port may be taken meanwhile
+	m := onDemand(t, srv, "ControlPersist=1", "StreamLocalBindUnlink=yes", fmt.Sprintf("LocalForward=%s 127.0.0.1:%d", own, echo),
 		fmt.Sprintf("RemoteForward=127.0.0.1:0 127.0.0.1:%d", echo))
 	require.False(t, listens(own))
-	for range 2 {
+	for before := range 2 {
 		m.succeeds(t)
 		srv.Log().Await(t, "global tcpip-forward 127.0.0.1:0")
 		require.Eventually(t, func() bool { return listens(own) }, patience, tick)
 		m.rests(t, srv)
 		require.False(t, listens(own))
+		require.Equal(t, before+1, srv.Counts().Logins, "nobody wants what is closed with the link")
 	}
-	f := muxproto.Forward{Type: muxproto.ForwardLocal, ListenHost: "127.0.0.1", ListenPort: uint32(asked), ConnectHost: "127.0.0.1", ConnectPort: uint32(echo)}
+	f := muxproto.Forward{Type: muxproto.ForwardLocal, ListenHost: asked, ListenPort: muxproto.PortStreamLocal, ConnectHost: "127.0.0.1", ConnectPort: uint32(echo)}
 	_, err := m.dial(t).OpenForward(t.Context(), f)
 	require.NoError(t, err)
 	require.True(t, listens(asked))
