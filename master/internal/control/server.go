@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sshmaster/master/internal/quiet"
 	"sshmaster/master/internal/session"
 	"sshmaster/muxproto"
 )
@@ -125,6 +126,7 @@ func New(cfg Config) *Server {
 
 // Serve admits slaves until l is closed; those that it admitted stay.
 func (s *Server) Serve(l *Listener) {
+	defer quiet.Hold()()
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -151,11 +153,17 @@ func (s *Server) admit(conn *net.UnixConn) {
 	}
 	s.slaves[v] = struct{}{}
 	end := s.cfg.Busy()
-	s.serving.Go(func() {
-		defer end()
-		defer s.forget(v)
-		v.serve(s.ctx)
-	})
+	s.serving.Add(1)
+	var serve func()
+	serve = func() {
+		if v.serve(s.ctx, serve) {
+			return
+		}
+		s.forget(v)
+		end()
+		s.serving.Done()
+	}
+	go serve()
 }
 
 func (s *Server) forget(v *slave) {
@@ -171,7 +179,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for v := range s.slaves {
-		v.conn.Close()
+		v.cut()
 	}
 	s.mu.Unlock()
 	s.end()

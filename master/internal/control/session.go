@@ -28,7 +28,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 		closeAll(fds)
 		return s.fail(m.RequestID, "Multiple sessions not supported")
 	}
-	if !s.allowed(ctx, fmt.Sprintf("Allow shared connection to %s? ", s.srv.cfg.Host)) {
+	if s.srv.cfg.Confirm != nil && !s.allowed(ctx, fmt.Sprintf("Allow shared connection to %s? ", s.srv.cfg.Host)) {
 		closeAll(fds)
 		return s.deny(m.RequestID)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
+	"sshmaster/master/internal/quiet"
 	"sshmaster/master/internal/session"
 	"sshmaster/muxproto"
 )
@@ -25,6 +27,13 @@ type slave struct {
 	passengerNumber int
 	proxied         *session.Traffic // of a slave that speaks SSH itself
 	errand          Errand
+	watch           *quiet.Watch // while it is parked
+	resume          func()
+	cutOff          bool
+
+	// The one who serves.
+	greeted bool
+	stays   bool // there is no parking
 }
 
 // A passenger is what runs with descriptors that a slave passed.
@@ -36,19 +45,39 @@ type passenger interface {
 
 // serve speaks with the slave until it leaves, breaks the protocol, or what it
 // came for is over, and returns when none of its descriptors is open.
-func (s *slave) serve(ctx context.Context) {
-	defer s.leave()
-	if err := s.hello(); err != nil {
+//
+// While the slave of a session says nothing there is no goroutine, and parked is
+// true: then resume is called when that is over.
+func (s *slave) serve(ctx context.Context, resume func()) (parked bool) {
+	if err := s.greet(); err != nil {
 		s.log.Debug("slave: no hello", "error", err)
-		return
+		s.leave()
+		return false
 	}
 	for {
 		err := s.request(ctx)
-		if err != nil {
+		switch {
+		case err == nil:
+		case err == errQuiet:
+			if s.park(resume) {
+				return true
+			}
+			s.stays = true
+		default:
 			s.log.Debug("slave: connection ends", "reason", err)
-			return
+			s.leave()
+			return false
 		}
 	}
+}
+
+// greet exchanges greetings, once.
+func (s *slave) greet() error {
+	if s.greeted {
+		return nil
+	}
+	s.greeted = true
+	return s.hello()
 }
 
 // hello exchanges greetings (PROTOCOL.mux section 1). The master's is sent at
@@ -70,7 +99,7 @@ func (s *slave) hello() error {
 
 // request reads one request and carries it out.
 func (s *slave) request(ctx context.Context) error {
-	m, err := s.conn.ReadRequest()
+	m, err := s.read()
 	var unknown *muxproto.UnknownTypeError
 	if errors.As(err, &unknown) {
 		s.log.Debug("slave: unknown request", "type", unknown.Type)
@@ -79,8 +108,27 @@ func (s *slave) request(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.log.Debug("slave: request", "message", muxproto.Describe(m))
+	if s.log.Enabled(ctx, slog.LevelDebug) { // to describe it takes a while
+		s.log.Debug("slave: request", "message", muxproto.Describe(m))
+	}
 	return s.dispatch(ctx, m)
+}
+
+// read reads one request. While a session runs, a slave that has nothing to say
+// is the error errQuiet; reading goes on where it stopped.
+func (s *slave) read() (muxproto.Message, error) {
+	if s.current() == nil {
+		return s.conn.ReadRequest()
+	}
+	if !s.stays {
+		s.conn.SetReadDeadline(time.Now().Add(quiet.After))
+	}
+	m, err := s.conn.ReadRequest()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.conn.SetReadDeadline(time.Time{})
+		err = errQuiet
+	}
+	return m, err
 }
 
 // reply writes messages in one piece, with a bound on how long a slave may
@@ -139,7 +187,7 @@ func (s *slave) board(request uint32, p passenger, run func(id uint32)) error {
 		defer end()
 		defer s.srv.numbers.Free(number)
 		run(uint32(number))
-		s.conn.Close()
+		s.cut()
 	})
 	return nil
 }

@@ -6,7 +6,8 @@
 // passed. A session is opened first ([Open]), so that a refusal has not
 // touched a byte of the slave's input, and run after the slave was told
 // ([Session.Run]). There is one goroutine for each direction and no queue
-// between a descriptor and the channel: back-pressure is the blocked write.
+// between a descriptor and the channel: back-pressure is the blocked write. While
+// the slave's input is quiet, its direction has none.
 //
 // # How a session ends
 //

@@ -18,23 +18,28 @@ var inputs = stdio.NewPool(64 << 10)
 // copyStdin carries the slave's standard input to the host until either ends.
 // At the slave's end of file the host sees one too, and the other direction
 // goes on.
+//
+// While the input is quiet there is no goroutine: copyStdin runs again when there
+// is something to copy.
 func (s *Session) copyStdin() {
-	defer s.stdinEnded()
-	filter := s.inputFilter()
 	for {
-		buf, err := s.files.In.ReadPooled(inputs)
+		buf, err := s.files.In.ReadOrPark(inputs, s.copyStdin)
+		if err == stdio.ErrParked {
+			return
+		}
 		if err != nil {
 			s.files.In.Close()
 			s.endOfInput()
-			return
+			break
 		}
-		err = filter(buf.Bytes())
+		err = s.filter(buf.Bytes())
 		buf.Release()
 		if err != nil {
 			s.files.In.Close()
-			return
+			break
 		}
 	}
+	s.stdinEnded()
 }
 
 // endOfInput tells the host that its input has ended, unless the host said

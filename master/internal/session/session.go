@@ -33,7 +33,9 @@ type Session struct {
 	closeOnce sync.Once
 	eowOnce   sync.Once
 
-	moved         Traffic
+	moved  Traffic
+	filter func([]byte) error // what copyStdin does with the input
+
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
 	exited        bool        // an exit-status was passed on; belongs to Run
 
@@ -84,6 +86,11 @@ func (s *Session) Run(slave Reporter) {
 		select {
 		case req, ok := <-requests:
 			if ok {
+				select { // of two that are there the start comes first
+				case event := <-started:
+					s.report(event, reports)
+				default:
+				}
 				s.answer(req, reports)
 				continue
 			}

@@ -58,8 +58,8 @@ func (s *Session) start(events chan<- startup) {
 		s.stdinEnded()
 		events <- startRefused
 	default:
-		// On a stack of its own, which an idle session then keeps small.
-		go s.copyStdin()
+		s.filter = s.inputFilter()
+		s.copyStdin()
 	}
 }
 

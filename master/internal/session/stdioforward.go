@@ -105,20 +105,23 @@ func (f *StdioForward) Describe() string { return "stdio-forward to " + f.target
 func (f *StdioForward) Moved() (in, out uint64) { return f.moved.Load() }
 
 func (f *StdioForward) copyInput() {
-	defer f.files.In.Close()
 	for {
-		buf, err := f.files.In.ReadPooled(inputs)
+		buf, err := f.files.In.ReadOrPark(inputs, f.copyInput)
+		if err == stdio.ErrParked {
+			return
+		}
 		if err != nil {
 			f.ch.CloseWrite()
-			return
+			break
 		}
 		f.moved.Out.Add(uint64(len(buf.Bytes())))
 		err = writeAll(f.ch, buf.Bytes())
 		buf.Release()
 		if err != nil {
-			return
+			break
 		}
 	}
+	f.files.In.Close()
 }
 
 func (f *StdioForward) copyOutput() {

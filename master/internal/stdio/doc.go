@@ -12,7 +12,8 @@
 //     bulk goes through it.
 //   - Close unblocks Read and Write at once, and when it has returned nothing
 //     more is consumed: the next keystroke belongs to the user's shell.
-//   - An idle stream holds no thread and no buffer.
+//   - An idle stream holds no thread and no buffer, and where its reader can be
+//     spared ([Stream.ReadOrPark]) no goroutine.
 //   - A passed socket is closed and never shut down: sftp passes one end of a
 //     socket pair twice, as stdin and as stdout.
 //   - A reader that left is the error EPIPE and never the signal SIGPIPE.

@@ -36,6 +36,8 @@ func (d *polled) read(try func(uintptr) bool) error  { return d.raw.Read(try) }
 func (d *polled) write(try func(uintptr) bool) error { return d.raw.Write(try) }
 func (d *polled) control(f func(uintptr)) error      { return d.raw.Control(f) }
 
+func (d *polled) setReadDeadline(t time.Time) error { return d.file.SetReadDeadline(t) }
+
 // close wakes those who wait, and returns when the attempts under way are
 // over: none of them blocks.
 func (d *polled) close() error { return d.file.Close() }

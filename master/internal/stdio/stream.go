@@ -24,6 +24,8 @@ type Stream struct {
 	in  side
 	out side
 
+	parking parking
+
 	closed   atomic.Bool
 	once     sync.Once
 	closeErr error
@@ -227,6 +229,7 @@ func (s *Stream) fail(op string, err error) error {
 func (s *Stream) Close() error {
 	s.once.Do(func() {
 		s.closed.Store(true)
+		s.leavePark()
 		s.mover.close() // first: the driver waits for the attempt under way
 		if err := s.driver.close(); err != nil {
 			s.closeErr = fmt.Errorf("stdio: close %s: %w", s.kind, err)
