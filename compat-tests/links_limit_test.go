@@ -1,7 +1,10 @@
 package compat
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,4 +83,27 @@ func (f *faulty) startAsked(t testing.TB, code string) {
 	term.Expect(t, "code 0")
 	f.adopt(t)
 	t.Cleanup(func() { f.report(t) })
+}
+
+// A command that goes on when its client was killed counts at the host, which says that the session has ended: the next one
+// gets another connection. Where that cannot be, it waits.
+func TestWhatGoesOnAfterAKill(t *testing.T) {
+	for name, options := range map[string][]string{"another connection": nil, "none": {"-o", "MaxLinks=1", "-o", "HoldTimeout=1m"}} {
+		t.Run(name, func(t *testing.T) {
+			c := circumstances{Server: []string{"MaxSessions 1"}, Options: options}
+			ourFaulty(t, "it refuses the next one", c, func(t *testing.T, f *faulty) {
+				begun := filepath.Join(f.Dir, "begun")
+				command := f.SSH(Target, fmt.Sprintf("touch %s; exec sleep 5 <&- >&- 2>&-", begun))
+				killed := start(t, Command{Args: command}.prepare(t.Context()))
+				eventually(t, func() bool { return exists(begun) }, "it has not begun")
+				killed.Signal(t, syscall.SIGKILL)
+				killed.Wait(t)
+				require.Equal(t, Result{Stdout: "next\n", Code: 4}, f.Session(t, "echo next; exit 4"))
+				f.nobodyFellBack(t)
+				if options == nil {
+					require.Equal(t, 2, f.logins(t))
+				}
+			})
+		})
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -51,10 +52,11 @@ type soak struct {
 	forward string // a local forward to an echo server
 	until   time.Time
 
-	mu     sync.Mutex
-	rand   *rand.Rand     // guarded by mu
-	counts map[string]int // guarded by mu; how often what happened
-	faults atomic.Int64   // of the network
+	mu       sync.Mutex
+	rand     *rand.Rand     // guarded by mu
+	counts   map[string]int // guarded by mu; how often what happened
+	refusals []string       // guarded by mu; what clients said that the master has not served
+	faults   atomic.Int64   // of the network
 }
 
 // No byte is wrong, no session neither ends nor lives, and the master holds in the end what it held.
@@ -84,6 +86,7 @@ func TestSoak(t *testing.T) {
 		for _, what := range []string{"echo", "status", "forward"} {
 			require.NotZero(t, s.counts[what], what)
 		}
+		require.Empty(t, s.refusals)
 		f.nobodyFellBack(t)
 		for range 5 {
 			require.Equal(t, Result{Stdout: "calm\n", Code: 4}, f.Session(t, "echo calm; exit 4"))
@@ -182,6 +185,16 @@ func (s *soak) lost(code int) error {
 	return nil
 }
 
+// hear keeps what a client said that was not served at all.
+func (s *soak) hear(said string) {
+	if !strings.Contains(said, "mux_client") && !strings.Contains(said, "request failed") {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals = append(s.refusals, time.Now().Format(time.TimeOnly)+" "+said)
+}
+
 // status is a command with a status of its own.
 func (s *soak) status() error {
 	want := Result{Stdout: "out\n", Stderr: "err\n", Code: s.chance(255)}
@@ -193,6 +206,7 @@ func (s *soak) status() error {
 		s.count("status")
 		return nil
 	}
+	s.hear(r.Stderr)
 	return s.lost(r.Code)
 }
 
@@ -247,6 +261,9 @@ func (s *soak) echo(number, round int, kill bool) error {
 		return err
 	}
 	code, ended := ends.wait()
+	if ended {
+		s.hear(ends.said.String())
+	}
 	switch {
 	case !ended:
 		return fmt.Errorf("a client neither lives nor ends after %d bytes: %w", ends.moved.Load(), err)
@@ -266,6 +283,7 @@ func (s *soak) echo(number, round int, kill bool) error {
 type echoEnds struct {
 	cmd     *exec.Cmd
 	in, out *os.File
+	said    bytes.Buffer // read it when the client has ended
 	noise   *rand.ChaCha8
 	moved   atomic.Int64
 	ended   chan struct{}
@@ -287,7 +305,7 @@ func (s *soak) startEcho(number, round int) (*echoEnds, error) {
 		cmd: exec.Command(args[0], args[1:]...), in: in, out: out, ended: make(chan struct{}),
 		noise: rand.NewChaCha8([32]byte{byte(number), byte(round), byte(round >> 8)}),
 	}
-	e.cmd.Env, e.cmd.Stdin, e.cmd.Stdout = environment(), inRead, outWrite
+	e.cmd.Env, e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = environment(), inRead, outWrite, &e.said
 	if err := e.cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -136,6 +137,8 @@ func (p *Pool) outlook() (asking, moving bool, why string) {
 		moving = time.Since(p.moved) < 2*beat
 		return asking, moving, fmt.Sprintf("waiting for a free session: %s allows %d on a connection, and all of %d are in use",
 			p.cfg.Host, p.limit, p.limit*p.serving())
+	case len(p.waiting) > 0 && slices.ContainsFunc(p.members, func(m *member) bool { return time.Now().Before(m.shunned) }):
+		return asking, false, fmt.Sprintf("waiting for a free session: %s has not let go of those that have ended, whose commands may still run", p.cfg.Host)
 	case p.serving() == 0 && len(p.members) > 0:
 		return asking, false, fmt.Sprintf("%s does not answer: connecting anew", p.cfg.Host)
 	case p.serving() == 0 && p.trouble != nil:

@@ -18,11 +18,12 @@ type member struct {
 	others   int // users that the pool does not know of: jumps over the link
 
 	spares  []*spare
-	filling int  // spares being opened
-	takes   int  // seats taken so far
-	ends    int  // sessions closed so far
-	ever    bool // the host has opened a session
-	full    bool // the host has refused a session, and none has ended since
+	filling int       // spares being opened
+	takes   int       // seats taken so far
+	ends    int       // sessions closed so far
+	ever    bool      // the host has opened a session
+	full    bool      // the host has refused a session, and none has ended since
+	shunned time.Time // until when the host is left to let go of what has ended
 
 	retired bool      // gets no new channels
 	suspect bool      // does not answer
@@ -50,7 +51,7 @@ func (m *member) patience() time.Duration {
 
 // roomy says whether the host allows one more session there, as far as is known.
 func (p *Pool) roomy(m *member) bool {
-	return len(m.spares) > 0 || !m.full && (p.limit == 0 || m.sessions < p.limit)
+	return len(m.spares) > 0 || !m.full && !time.Now().Before(m.shunned) && (p.limit == 0 || m.sessions < p.limit)
 }
 
 // take gives w a seat on m; the lock is held. It is given back by leave.

@@ -202,13 +202,16 @@ func (w *waiter) again(ctx context.Context, o outcome) error {
 		w.waste(outcome{seat: o.seat})
 		return context.Cause(ctx)
 	case errors.As(o.err, &refused):
-		if answer := w.pool.refused(o.seat, w.want); answer && (!o.m.ever || w.refusals == maxRefusals) {
+		switch answer := w.pool.refused(o.seat, w.want); {
+		case answer && !o.m.ever:
 			return refused
-		} else if answer { // it may be about to let go of the last one
+		case answer && w.refusals < maxRefusals: // it may be about to let go of the last one
 			w.forgive(o.m)
 			time.AfterFunc(letGo<<w.refusals, w.queue)
 			w.refusals++
 			return nil
+		case answer:
+			w.pool.shun(o.m)
 		}
 	default: // the link has ended, or is about to
 		w.waste(outcome{seat: o.seat})
@@ -228,12 +231,26 @@ func (w *waiter) forgive(m *member) {
 }
 
 // A host that lets go of a session a moment later than it says so refuses one that
-// should have had room. letGo is how long that may take, at first; it doubles
-// maxRefusals times.
+// should have had room: OpenSSH counts it for as long as its command runs on. letGo
+// is how long that may take, at first; it doubles maxRefusals times. After that
+// the link is passed by for shunTime, and another one may be had.
 const (
 	letGo       = 20 * time.Millisecond
 	maxRefusals = 5
+	shunTime    = time.Second
 )
+
+// shun passes a member by, whose host still counts sessions that have ended.
+func (p *Pool) shun(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.shunned = time.Now().Add(shunTime)
+	time.AfterFunc(shunTime, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.place()
+	})
+}
 
 // refused notes that the host refused a channel, and says whether that is its
 // answer: it is none as long as others have sessions on that link.
