@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,9 @@ func (p *Pool) dial(ctx context.Context, asks prompt.Prompter) (*member, error) 
 	var err error
 	if m.link, err = p.cfg.Dial(ctx, call); err != nil {
 		noted.settle()
+		p.mu.Lock()
+		p.bothered = noted.asked.Load()
+		p.mu.Unlock()
 	} else if !nobody {
 		p.mu.Lock()
 		p.person = noted.asked.Load()
@@ -152,7 +156,7 @@ func (p *Pool) failed(err error) {
 		for _, w := range p.waiting {
 			w.settled = true
 		}
-	case p.known && !lasting(err):
+	case p.known && (!lasting(err) || p.hungUp(err)):
 		p.trouble = err
 		p.cfg.Log.Info("not connected: "+err.Error(), "host", p.cfg.Host, "again in", p.pause)
 		longest := lastPause
@@ -184,6 +188,22 @@ func lasting(err error) bool {
 		return true
 	}
 	return false
+}
+
+// maxHangups is how often in a row a login may be repeated that the host has broken
+// off.
+const maxHangups = 3
+
+// hungUp says whether the host broke the login off without a word, as one does
+// that is just being restarted: then it is worth another one. Some do so where
+// they mean no, too, which is why there is a bound, and nobody is asked twice. The
+// lock is held.
+func (p *Pool) hungUp(err error) bool {
+	if !errors.Is(err, io.EOF) || p.bothered {
+		return false
+	}
+	p.hangups++
+	return p.hangups <= maxHangups
 }
 
 // failAll fails everybody who waits; the lock is held.

@@ -43,6 +43,8 @@ type Pool struct {
 	alarm    *time.Timer // for next
 	hopeless bool        // the last dial failed for good: only somebody who waits makes it worth another one
 	trouble  error       // why the last dial failed, or the last link ended
+	bothered bool        // the last dial that failed had asked somebody
+	hangups  int         // how many in a row the host broke off
 }
 
 // New returns a pool without links.
@@ -76,7 +78,7 @@ func (p *Pool) join(m *member) {
 		return
 	}
 	p.joined++
-	p.known = true
+	p.known, p.hangups = true, 0
 	m.number = p.joined
 	p.members = append(p.members, m)
 	p.trouble, p.hopeless, p.pause, p.next = nil, false, firstPause, time.Time{}

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master/internal/sshtest"
+	"sshmaster/master/internal/upstream"
 	"sshmaster/master/internal/upstream/pool"
 	"sshmaster/master/internal/upstream/prompt"
 )
@@ -292,6 +294,36 @@ func TestSparesForABurst(t *testing.T) {
 			_, end := run(t, p, pool.Want{}, "true") // the sessions of the burst were in the way of spares
 			end()
 			eventually(t, func() bool { return p.States()[0].Spares == size[1] }, fmt.Sprintf("%d spares after %d at once", size[1], size[0]))
+		}
+	}
+}
+
+// A host that breaks a login off is tried again, but not for ever, and not where somebody was asked.
+func TestLoginBrokenOff(t *testing.T) {
+	broken := &upstream.DialError{Stage: upstream.Authenticated, Text: "Connection closed during authentication", Err: fmt.Errorf("ssh: %w", io.EOF)}
+	for _, c := range []struct{ times, dials int }{{2, 3}, {100, 4}} {
+		srv := sshtest.NewServer(t)
+		dials := 0
+		p := connected(t, srv, srv.Addr(), func(cfg *pool.Config) {
+			dial := cfg.Dial
+			cfg.Dial = func(ctx context.Context, call pool.Call) (pool.Link, error) {
+				if call.Again {
+					if dials++; dials <= c.times {
+						return nil, broken
+					}
+				}
+				return dial(ctx, call)
+			}
+		})
+		eventually(t, func() bool { return len(srv.Conns()) == 1 }, "the server has a connection")
+		srv.Conns()[0].Close()
+		eventually(t, func() bool { return len(p.States()) == 0 }, "the link has ended")
+		_, err := p.Session(within(t), pool.Want{})
+		require.Equal(t, c.dials, dials)
+		if c.times < 100 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, broken)
 		}
 	}
 }
