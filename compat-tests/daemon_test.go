@@ -235,6 +235,27 @@ func TestEnsureReplace(t *testing.T) {
 	require.True(t, stock.Running())
 }
 
+// A master of one host can take another one's place, too.
+func TestReplace(t *testing.T) {
+	onlyDaemon(t)
+	m := newMaster(t, Stock, Setup{KeepOpen: true})
+	fresh := *m
+	fresh.Kind, fresh.binary = Ours, Ours.program(t)
+	r := run(t, Command{Args: fresh.Command("-M", "-N", Target), Env: []string{"HOME=" + m.Dir}})
+	require.Equal(t, 255, r.Code)
+	require.Contains(t, r.Stderr, strconv.Itoa(m.PID()))
+
+	begun := filepath.Join(m.Dir, "begun")
+	stays := start(t, Command{Args: m.SSH(Target, "touch "+begun+"; sleep 60")}.prepare(t.Context()))
+	eventually(t, func() bool { return exists(begun) }, "no session")
+	r, pid := fresh.Background(t, "--replace")
+	require.Equal(t, Result{}, r)
+	require.NotEqual(t, m.PID(), pid)
+	require.Equal(t, pid, m.CheckPID(t))
+	require.True(t, stays.Running())
+	require.True(t, m.Running())
+}
+
 // Other programs' habits with control sockets.
 func TestDaemonAndHabits(t *testing.T) {
 	onlyDaemon(t)

@@ -79,7 +79,7 @@ func (c *command) runMaster(ctx context.Context, args []string, ready *os.File) 
 	m, err := master.New(master.Options{
 		Host: host, Log: log.Logger, Stderr: os.Stderr,
 		Prompter: master.NewPrompter(master.PromptOptions{Env: os.Environ(), Log: log.Logger}),
-		Version:  version,
+		Version:  version, Replace: c.replace,
 	})
 	if err != nil {
 		return log.fail(err)

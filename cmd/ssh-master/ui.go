@@ -25,7 +25,9 @@ const usage = `usage: ssh-master [-46AaCfgKkMNnqTtVvXxYy] [-B bind_interface]
                   [-J destination] [-L address] [-l login_name] [-m mac_spec]
                   [-O ctl_cmd] [-o option] [-P tag] [-p port] [-R address]
                   [-S ctl_path] [-w local_tun[:remote_tun]]
-                  destination
+                  [--replace] destination
+       ssh-master [-fqvy] [-E log_file]
+       ssh-master -O ensure [--replace] [destination]
        ssh-master -O list [--json] [-S ctl_path] [destination]`
 
 // help is what --help prints.
@@ -35,6 +37,9 @@ func help() string {
 Holds one connection to destination and lets ssh, scp, sftp, rsync and git
 share it through a control socket, as ssh -M -N does.
 
+Without a destination it does so for every host, as each is wanted; three lines
+in ~/.ssh/config have ssh itself start that.
+
   ssh-master -f host              connect, then go into the background
   ssh host                        attaches, with ControlPath in ~/.ssh/config
   ssh-master -O check host        is a master running?
@@ -43,7 +48,7 @@ share it through a control socket, as ssh -M -N does.
 
 Options are ssh's own; those that only concern a session are accepted and do
 nothing. -O takes check, exit, stop, drain, forward, cancel, conninfo, channels,
-list, top and rotate.
+list, top, rotate, ensure and reload.
 See ssh-master(1).
 `
 }
