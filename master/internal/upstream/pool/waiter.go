@@ -203,7 +203,7 @@ func (w *waiter) again(ctx context.Context, o outcome) error {
 		return context.Cause(ctx)
 	case errors.As(o.err, &refused):
 		switch answer := w.pool.refused(o.seat, w.want); {
-		case answer && !o.m.ever:
+		case answer && (!o.m.ever || w.want.kind != session): // a stream is refused for its target
 			return refused
 		case answer && w.refusals < maxRefusals: // it may be about to let go of the last one
 			w.forgive(o.m)
