@@ -26,7 +26,8 @@
 //
 // # Many masters
 //
-// A process may hold any number of masters; nothing here is global. Those of one
+// A process may hold any number of masters; nothing of them is global, and they
+// share one wait for slaves that are quiet ([OnQuiet]). Those of one
 // person share a [Set]: the links to jump hosts, and the watches over sockets and
 // network.
 //

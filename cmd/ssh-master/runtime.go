@@ -7,6 +7,8 @@ import (
 	"runtime/metrics"
 	"sync/atomic"
 	"time"
+
+	"sshmaster/master"
 )
 
 // Chosen by compat-tests/BENCHMARKS.md.
@@ -58,9 +60,15 @@ const (
 	allowance = 16 << 20
 	least     = 50 // percent
 
-	// restTime is how long after the last collection a master is taken to be at
-	// rest: what a burst of sessions has left is given back to the system then.
-	restTime = 5 * time.Second
+	// restTime is how long after the last collection, or after the last session
+	// became quiet, a master is taken to be at rest: what a burst of sessions has
+	// left is given back to the system then.
+	restTime = time.Second
+
+	// worthwhile is how many bytes must have become garbage for that since the last
+	// collection, perhaps: the heap's, and stacks of goroutines that are gone.
+	worthwhile = 1 << 20
+	stackSize  = 8 << 10
 )
 
 // A collector sets, at each collection, how much garbage may gather until the
@@ -68,7 +76,9 @@ const (
 type collector struct {
 	percent int
 	rest    *time.Timer
-	resting atomic.Bool // the collection under way is ours
+	before  atomic.Uint64 // bytes allocated until the last collection
+	stacks  atomic.Uint64 // of goroutines that sessions have let go since
+	resting atomic.Bool   // the collection under way is ours
 }
 
 // collect begins to look after collections.
@@ -76,13 +86,23 @@ func collect() {
 	c := &collector{percent: garbage}
 	debug.SetGCPercent(garbage)
 	c.rest = time.AfterFunc(restTime, c.giveBack)
+	master.OnQuiet(c.quiet)
 	c.await()
+}
+
+// quiet is called when some session has become quiet.
+func (c *collector) quiet() {
+	if metric("/gc/heap/allocs:bytes")-c.before.Load()+stackSize*c.stacks.Add(1) > worthwhile {
+		c.rest.Reset(restTime)
+	}
 }
 
 // await has the end of the next collection noticed: by what that takes away.
 func (c *collector) await() { runtime.AddCleanup(new([16]byte), (*collector).collected, c) }
 
 func (c *collector) collected() {
+	c.before.Store(metric("/gc/heap/allocs:bytes"))
+	c.stacks.Store(0)
 	if now := allowed(liveHeap()); now != c.percent {
 		c.percent = now
 		debug.SetGCPercent(now)
@@ -105,8 +125,10 @@ func allowed(live uint64) int {
 }
 
 // liveHeap is what the last collection has left, in bytes.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+func liveHeap() uint64 { return metric("/gc/heap/live:bytes") }
+
+func metric(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

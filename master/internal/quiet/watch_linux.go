@@ -24,6 +24,16 @@ var watches struct {
 	all  map[int32]*Watch
 	last int32
 	held int // by Hold
+	told func()
+}
+
+// Tell has f called whenever a wait begins, and so something has been quiet for a
+// while. It must not wait.
+func Tell(f func()) {
+	s := &watches
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = f
 }
 
 // Hold keeps ready what waits need, one descriptor and one goroutine, until release
@@ -48,6 +58,17 @@ func Hold() (release func()) {
 // read from fd, or its other end is gone. It changes nothing of fd, which must stay
 // open until then, or until Cancel. Nil means that such a wait is not possible.
 func New(fd int, ready func()) *Watch {
+	w := add(fd, ready)
+	watches.mu.Lock()
+	told := watches.told
+	watches.mu.Unlock()
+	if w != nil && told != nil {
+		told()
+	}
+	return w
+}
+
+func add(fd int, ready func()) *Watch {
 	s := &watches
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -115,3 +115,13 @@ func TestHoldKeepsTheInstance(t *testing.T) {
 	again()
 	require.True(t, nobodyWaits())
 }
+
+func TestTellsOfEachWait(t *testing.T) {
+	var told atomic.Int32
+	Tell(func() { told.Add(1) })
+	defer Tell(nil)
+	r, w := pipe(t)
+	defer unix.Close(w)
+	require.True(t, New(r, func() {}).Cancel())
+	require.EqualValues(t, 1, told.Load())
+}

@@ -2,6 +2,9 @@
 
 package quiet
 
+// Tell tells nothing.
+func Tell(func()) {}
+
 // Hold has nothing to keep ready.
 func Hold() (release func()) { return func() {} }
 
