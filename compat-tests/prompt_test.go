@@ -100,3 +100,18 @@ func TestBackgroundVariableIsNotInherited(t *testing.T) {
 		require.NotContains(t, string(content), "SSH_MASTER")
 	})
 }
+
+// Nor of how our runtime was set, and all of how the user set it.
+func TestRuntimeSettingIsNotInherited(t *testing.T) {
+	onlyOurs(t, "stock has no such runtime", Setup{NotStarted: true, KeepOpen: true}, func(t *testing.T, m *Master) {
+		for _, said := range []string{"", "gctrace=0", "gctrace=0,scavtrace=0"} {
+			env := filepath.Join(m.Dir, "env")
+			c := Command{Args: m.Command("-M", "-N", "-oProxyCommand=echo \"[$GODEBUG]\" >"+env+"; exit 1", Target)}
+			if said != "" {
+				c.Env = []string{"GODEBUG=" + said}
+			}
+			require.Equal(t, 255, run(t, c).Code)
+			require.Equal(t, "["+said+"]\n", read(t, env))
+		}
+	})
+}

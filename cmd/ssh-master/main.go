@@ -18,11 +18,18 @@ import (
 const exitFailure = 255
 
 func main() {
+	if cmd, err := parse(os.Args[1:]); err == nil && cmd.holds() {
+		fixStacks()
+	}
 	suitMachine()
+	inheritPassedOn()
 	ready := inheritReady()
 	closeInherited()
 	os.Exit(run(os.Args[1:], ready))
 }
+
+// holds says whether this process is to hold links.
+func (c *command) holds() bool { return !c.help && !c.version && c.control == "" }
 
 // run does what the command line asks for and returns the exit status. Ready is
 // the pipe of a master in the background, nil for any other.

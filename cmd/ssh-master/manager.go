@@ -21,9 +21,11 @@ func managed() bool { return len(passedOn) > 0 || os.Getenv("NOTIFY_SOCKET") != 
 // tellManager says that connections are accepted.
 func tellManager() { _, _ = sd.SdNotify(true, sd.SdNotifyReady) }
 
-// passedOn are the descriptors that a service manager passed, taken before main
-// closes what else was inherited.
-var passedOn = activation.Files(true)
+// passedOn are the descriptors that a service manager passed.
+var passedOn []*os.File
+
+// inheritPassedOn takes them, before main closes what else was inherited.
+func inheritPassedOn() { passedOn = activation.Files(true) }
 
 // managersListener returns the socket that a service manager listens on, or nil
 // where none does. Its file is the manager's.
