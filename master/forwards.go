@@ -81,8 +81,11 @@ func (m *Master) incoming() map[string]func(ssh.NewChannel) {
 // agentSocket is the agent that is forwarded: the configuration's own, or that
 // of the master's environment.
 func (m *Master) agentSocket() string {
-	if path := m.hostNow().ForwardAgent.Path; path != "" {
-		return path
+	switch agent := m.hostNow().ForwardAgent; {
+	case !agent.Enabled: // its variable is not set at present
+		return ""
+	case agent.Path != "":
+		return agent.Path
 	}
 	return m.getenv("SSH_AUTH_SOCK")
 }

@@ -97,7 +97,7 @@ func (b *board) lines(width int, now time.Time) []line {
 			sizeText(f.in.now()), f.in.graph(cells, b.glyphs.bars), sizeText(f.out.now()), f.out.graph(cells, b.glyphs.bars), what)
 	}
 	for _, m := range b.masters {
-		row(hostText(m), string(m.State), tripText(roundTrip(m)), m.Since, b.flows.of(keyOf(m)), addressText(m))
+		row(hostText(m), oneLine(string(m.State)), tripText(roundTrip(m)), m.Since, b.flows.of(keyOf(m)), addressText(m))
 		for _, s := range m.Sessions {
 			row(fmt.Sprintf("%7s %s", pidText(s), userText(s)), terminalText(s), "", s.Since, b.flows.of(keyOf(m).session(s)), commandText(s))
 		}

@@ -211,6 +211,8 @@ func (c *command) positional(args []string) error {
 		return &usageError{"--json goes with -O list alone"}
 	case len(args) == 0 && c.control == "ensure" && len(c.sshArgs) == 0:
 		return nil // the ssh that runs us says all there is to know
+	case daemonControls[c.control] != nil && controls[c.control] == nil && (len(args) > 0 || c.socket != ""):
+		return refuse("-O %s concerns every host: give no destination and no socket", c.control)
 	case len(args) == 0 && c.control != "" && c.control != "ensure" && c.socket != "":
 		return nil // the socket says all there is to know
 	case len(args) == 0 && c.forDaemon():
@@ -219,9 +221,6 @@ func (c *command) positional(args []string) error {
 		return &usageError{"a destination is missing"}
 	case len(args) > 1 && c.control == "":
 		return refuse("ssh-master runs no command: start it without one, then run: ssh %s %s", args[0], strings.Join(args[1:], " "))
-	}
-	if daemonControls[c.control] != nil && controls[c.control] == nil {
-		return refuse("-O %s concerns every host: give no destination", c.control)
 	}
 	c.destination = args[0]
 	return nil

@@ -31,7 +31,7 @@ func report(masters []master.Status, now time.Time) []line {
 	sessions := newGrid("  ", right("PID"), left("PROGRAM"), left("TTY"), right("AGE"), right("IN"), right("OUT"), left("COMMAND"))
 	forwards := newGrid("  ", left(""), right(""), left(""))
 	for _, m := range masters {
-		hosts.add(hostText(m), string(m.State), strconv.Itoa(len(m.Links)), strconv.Itoa(len(m.Sessions)+m.SessionsLeftOut),
+		hosts.add(hostText(m), oneLine(string(m.State)), strconv.Itoa(len(m.Links)), strconv.Itoa(len(m.Sessions)+m.SessionsLeftOut),
 			tripText(roundTrip(m)), ageText(now.Sub(m.Since)), addressText(m))
 		for _, s := range m.Sessions {
 			sessions.add(pidText(s), programText(s), terminalText(s), ageText(now.Sub(s.Since)),

@@ -92,7 +92,7 @@ func terminalText(s master.SessionStatus) string {
 	case s.Terminal == "":
 		return "yes"
 	}
-	return s.Terminal
+	return oneLine(s.Terminal)
 }
 
 // commandText is what a session is for, in ssh's words where there are any.

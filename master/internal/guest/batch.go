@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"strings"
 
 	"sshmaster/master/internal/hostconfig"
 	"sshmaster/master/internal/upstream/prompt"
@@ -32,6 +33,7 @@ func inBatchMode(words []string) bool {
 	}
 	for _, o := range options {
 		if key, value := o.Keyword(); key == "batchmode" {
+			value = strings.ToLower(strings.Trim(value, `"`))
 			return value == "yes" || value == "true"
 		}
 	}

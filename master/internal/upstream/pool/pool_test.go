@@ -327,3 +327,17 @@ func TestLoginBrokenOff(t *testing.T) {
 		}
 	}
 }
+
+// That a stream is refused is its target's answer, however many sessions there have been.
+func TestRefusedStream(t *testing.T) {
+	srv := sshtest.NewServer(t)
+	srv.Refuse("direct-tcpip")
+	p := connected(t, srv, srv.Addr(), nil)
+	_, end := run(t, p, pool.Want{}, "true")
+	end()
+	before := srv.Counts().Channels
+	_, _, err := p.Stream(within(t), pool.Want{}, "direct-tcpip", nil)
+	var refused *ssh.OpenChannelError
+	require.ErrorAs(t, err, &refused)
+	require.LessOrEqual(t, srv.Counts().Channels, before+1, "it is asked once")
+}
