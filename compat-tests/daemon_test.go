@@ -382,10 +382,45 @@ func TestDaemonActivated(t *testing.T) {
 	require.Equal(t, daemon.PID(), e.daemon())
 	daemon.Signal(t, syscall.SIGHUP)
 	require.Equal(t, inAndOut, run(t, e.ssh("host", outErr3)))
+
+	// It is told to stop, and a session goes on. The manager starts no other one meanwhile: who comes is told no.
+	begun, goOn := filepath.Join(e.Dir, "begun"), filepath.Join(e.Dir, "go-on")
+	stays := start(t, e.ssh("host", fmt.Sprintf("touch %s; while ! [ -e %s ]; do sleep 0.1; done", begun, goOn)).prepare(t.Context()))
+	eventually(t, func() bool { return exists(begun) }, "it has not begun")
+	require.Equal(t, 0, run(t, e.command(sshMaster(t), "-O", "stop")).Code)
+	r := e.own(t, "-O", "ensure", "host")
+	require.Equal(t, 255, r.Code)
+	require.Contains(t, r.Stderr, "the daemon is ending")
+	require.Equal(t, inAndOut, run(t, e.ssh("host", outErr3)), "by itself")
+	write(t, goOn, 0o600, "")
+	require.Equal(t, 0, stays.Wait(t))
+	require.Equal(t, 0, daemon.Wait(t))
+
+	daemon = start(t, c.prepare(t.Context()))
+	require.Equal(t, inAndOut, run(t, e.ssh("host", outErr3)))
 	daemon.Signal(t, syscall.SIGTERM)
 	require.Equal(t, 0, daemon.Wait(t))
 	require.True(t, exists(e.socket), "that is the manager's")
 	require.Empty(t, e.sockets(t))
+}
+
+// The folder from which a master was first wanted may go, and a name need not be UTF-8.
+func TestDaemonFromAFolderThatGoes(t *testing.T) {
+	onlyDaemon(t)
+	e := newEveryHost(t, map[string][]string{"way": {"ProxyCommand none"}, "host": {"ControlPersist 1"}})
+	folder := filepath.Join(e.Dir, "lat\xe9")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	e.configure(t, fmt.Sprintf("ProxyCommand ssh -F %s -S none -W %%h:%%p way", e.Config))
+	c := e.ssh("host", outErr3)
+	c.Dir = folder
+	require.Equal(t, inAndOut, run(t, c))
+	require.NotZero(t, e.daemon())
+	require.Len(t, e.sockets(t), 1)
+	eventually(t, func() bool { return e.Servers["host"].Connected() == 0 }, "the link is still there")
+	require.NoError(t, os.Remove(folder))
+	require.Equal(t, inAndOut, run(t, e.ssh("host", outErr3)))
+	require.Regexp(t, `host +up `, run(t, e.command(sshMaster(t), "-O", "list")).Stdout)
+	require.Contains(t, run(t, e.command(sshMaster(t), "-O", "reload")).Stderr, "Masters: 1 unchanged.")
 }
 
 // How long ensure takes is no test's to judge, on this machine; it is told.

@@ -1,6 +1,10 @@
 package master
 
-import "sshmaster/master/internal/hostconfig"
+import (
+	"os"
+
+	"sshmaster/master/internal/hostconfig"
+)
 
 // surroundings are a master's environment of the moment.
 type surroundings struct {
@@ -26,6 +30,15 @@ func (m *Master) SetEnv(env []string) {
 
 // environ is the master's environment of the moment.
 func (m *Master) environ() []string { return m.around.Load().List() }
+
+// folder is where programs run that are started for the master: its own folder, or
+// the root of the file system once that is gone. A master may be there for weeks.
+func (m *Master) folder() string {
+	if info, err := os.Stat(m.opts.Dir); err != nil || !info.IsDir() {
+		return "/"
+	}
+	return m.opts.Dir
+}
 
 // getenv looks a variable up in the master's environment.
 func (m *Master) getenv(name string) string { return m.around.Load().Get(name) }

@@ -89,10 +89,9 @@ type Options struct {
 	// many hosts. It connects when a slave first needs the host. When nothing has
 	// kept it busy for ControlPersist's time it closes its links and keeps its
 	// socket, and the next slave has it connect again; ControlPersist no, yes and 0
-	// keep the links. What the configuration forwards is opened with the first link
-	// and closed with the last; a forward that a slave asked for beyond that stays,
-	// and one at the host keeps the links. LazyConnect is implied, and
-	// ForkAfterAuthentication means nothing.
+	// keep the links. What the configuration forwards is opened with the first link,
+	// and all that is forwarded ends when the links are closed. LazyConnect is
+	// implied, and ForkAfterAuthentication means nothing.
 	OnDemand bool
 
 	// Replace takes the path over from a master that listens there: it is asked to

@@ -9,14 +9,10 @@ import (
 )
 
 // rest closes the links of a master that stays, OnDemand, when nothing has kept it
-// busy for ControlPersist's time. What the configuration forwards ends with them,
-// as it began with them; what somebody asked for beyond that stays, and where that
-// is at the host it keeps the links. It says whether it has to be tried again.
+// busy for ControlPersist's time. All that is forwarded ends with them, as it ends
+// with a stock master at that time. It says whether it has to be tried again.
 // Nobody comes meanwhile: the lock of idle is held, which it must not take.
 func (m *Master) rest() (again bool) {
-	if slices.ContainsFunc(m.askedFor(), remote) {
-		return false // who cancels it comes, and goes
-	}
 	m.resting.Store(true) // the end of a link is no reason to dial for what is about to go
 	defer m.resting.Store(false)
 	if !m.pool.Rest() {
@@ -25,9 +21,7 @@ func (m *Master) rest() (again bool) {
 	m.homes.Store(0)
 	m.set.network.leave(m)
 	for _, l := range m.forwards.Listeners() {
-		if m.configured(l.Forward) {
-			_ = m.forwards.Cancel(m.ctx, l.Forward)
-		}
+		_ = m.forwards.Cancel(m.ctx, l.Forward)
 	}
 	return false
 }

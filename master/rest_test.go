@@ -70,13 +70,12 @@ func listens(path string) bool {
 	return true
 }
 
-// What the configuration forwards comes and goes with the links; what somebody asks
-// for stays.
+// What the configuration forwards comes and goes with the links.
 func TestForwardsOnDemand(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
 	echo := greeter(t)
-	own, asked := controlPath(t), controlPath(t) // a port may be taken meanwhile
+	own := controlPath(t) // a port may be taken meanwhile
 	m := onDemand(t, srv, "ControlPersist=1", "StreamLocalBindUnlink=yes", fmt.Sprintf("LocalForward=%s 127.0.0.1:%d", own, echo),
 		fmt.Sprintf("RemoteForward=127.0.0.1:0 127.0.0.1:%d", echo))
 	require.False(t, listens(own))
@@ -88,10 +87,6 @@ func TestForwardsOnDemand(t *testing.T) {
 		require.False(t, listens(own))
 		require.Equal(t, before+1, srv.Counts().Logins, "nobody wants what is closed with the link")
 	}
-	f := muxproto.Forward{Type: muxproto.ForwardLocal, ListenHost: asked, ListenPort: muxproto.PortStreamLocal, ConnectHost: "127.0.0.1", ConnectPort: uint32(echo)}
-	_, err := m.dial(t).OpenForward(t.Context(), f)
-	require.NoError(t, err)
-	require.True(t, listens(asked))
 }
 
 // Who comes at the very moment at which the master goes to rest is served like
@@ -114,26 +109,26 @@ func TestRestAtAnyMoment(t *testing.T) {
 	s.rests(t, srv)
 }
 
-// A forward at the host that somebody asked for needs a link until it is cancelled.
-func TestForwardAtTheHostKeepsTheLinks(t *testing.T) {
+// A forward that somebody asked for ends with the links, as it does with a stock master whose time has come.
+func TestForwardsEndAtRest(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
-	m := onDemand(t, srv, "ControlPersist=1")
-	f := muxproto.Forward{Type: muxproto.ForwardRemote, ListenHost: "127.0.0.1", ConnectHost: "127.0.0.1", ConnectPort: uint32(greeter(t))}
-	ask := func(do func(c *muxproto.Client) error) {
-		c, err := muxproto.Dial(t.Context(), m.path)
-		require.NoError(t, err)
-		defer c.Close()
-		require.NoError(t, do(c))
+	m := onDemand(t, srv, "ControlPersist=1", "StreamLocalBindUnlink=yes")
+	path, to := controlPath(t), uint32(greeter(t))
+	for logins := range 2 {
+		c := m.dial(t)
+		for _, f := range []muxproto.Forward{
+			{Type: muxproto.ForwardRemote, ListenHost: "127.0.0.1", ConnectHost: "127.0.0.1", ConnectPort: to},
+			{Type: muxproto.ForwardLocal, ListenHost: path, ListenPort: muxproto.PortStreamLocal, ConnectHost: "127.0.0.1", ConnectPort: to},
+		} {
+			_, err := c.OpenForward(t.Context(), f)
+			require.NoError(t, err)
+		}
+		require.True(t, listens(path))
+		require.False(t, m.Idle())
+		require.NoError(t, c.Close())
+		m.rests(t, srv)
+		require.False(t, listens(path))
+		require.Equal(t, logins+1, srv.Counts().Logins)
 	}
-	var port uint32
-	ask(func(c *muxproto.Client) (err error) { port, err = c.OpenForward(t.Context(), f); return err })
-	time.Sleep(1500 * time.Millisecond) // what must not happen has no other bound
-	requireGreeting(t, int(port))
-	require.Equal(t, 1, srv.Counts().Logins)
-	require.False(t, m.Idle())
-	cut(srv)
-	require.Eventually(t, func() bool { return srv.Counts().Logins == 2 }, patience, tick, "nobody else asks for it")
-	ask(func(c *muxproto.Client) error { return c.CloseForward(t.Context(), f) })
-	m.rests(t, srv)
 }

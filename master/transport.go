@@ -85,7 +85,7 @@ func (m *Master) dial(ctx context.Context, c pool.Call) (pool.Link, error) {
 // linkOptions say what link the master wants.
 func (m *Master) linkOptions() upstream.Options {
 	return upstream.Options{
-		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir, Log: m.log, Stderr: m.opts.Stderr,
+		Host: m.hostNow(), Env: m.environ(), Dir: m.folder(), Log: m.log, Stderr: m.opts.Stderr,
 		Version: m.opts.Version, Channels: m.incoming(),
 	}
 }
@@ -104,7 +104,7 @@ func (m *Master) jumps(busy func() func()) func() (rest func()) {
 
 func (m *Master) dialByStock(ctx context.Context) (pool.Link, error) {
 	l, err := stocklink.Start(ctx, stocklink.Options{
-		Host: m.hostNow(), Env: m.environ(), Dir: m.opts.Dir,
+		Host: m.hostNow(), Env: m.environ(), Dir: m.folder(),
 		Log: m.log, Channels: m.incoming(),
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ func (m *Master) newDisplay() *x11.Forwarding {
 		Display: m.getenv("DISPLAY"),
 		Trusted: m.host.ForwardX11Trusted, Timeout: m.host.ForwardX11Timeout,
 		XAuth: m.host.XAuthLocation,
-		Env:   m.environ(), Dir: m.opts.Dir,
+		Env:   m.environ(), Dir: m.folder(),
 		AddressFamily: m.host.AddressFamily,
 		Log:           m.log,
 	})

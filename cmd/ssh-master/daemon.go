@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"sshmaster/master"
 	"sshmaster/master/daemon"
@@ -23,12 +25,17 @@ func (c *command) runDaemon(ctx context.Context, args []string, ready *os.File) 
 		return fail(err)
 	}
 	listener, err := c.daemonListener(log)
+	var running *master.InUseError
+	if errors.As(err, &running) && running.What == "" {
+		log.Warn("every host is served already", "socket", running.Path)
+		return 0 // a service manager is not to try again and again
+	}
 	if err != nil {
 		return log.fail(err)
 	}
 	d := daemon.New(daemon.Config{Version: version, PID: os.Getpid(), Log: log.Logger})
 	ends := endSignals
-	if onTerminal := ready == nil && !managed(); !onTerminal {
+	if onTerminal := ready == nil && term.IsTerminal(int(os.Stdin.Fd())); !onTerminal {
 		ends = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
 		onSignal(unix.SIGHUP, func() { log.Warn("reload: " + d.Reload(context.Background())) })
 	}

@@ -15,9 +15,6 @@ import (
 // What a service manager that starts the daemon at the first connection hands
 // over: systemd's, by sd_listen_fds(3) and sd_notify(3). Elsewhere there is none.
 
-// managed says whether a service manager has started us.
-func managed() bool { return len(passedOn) > 0 || os.Getenv("NOTIFY_SOCKET") != "" }
-
 // tellManager says that connections are accepted.
 func tellManager() { _, _ = sd.SdNotify(true, sd.SdNotifyReady) }
 

@@ -98,4 +98,9 @@ func harmless(text string) string {
 }
 
 // capital begins a system's error message as ssh does: "Connection refused".
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -10,14 +11,52 @@ import (
 // A Call is how an ssh was called, as far as it concerns the connection.
 type Call struct {
 	// Args are ssh's options, without the destination and a command.
-	Args []string `json:"args,omitempty"`
+	Args []string
 
 	// Destination is [user@]host or ssh://[user@]host[:port].
-	Destination string `json:"destination"`
+	Destination string
 
 	// Dir is its folder, Env its environment, NAME=value.
-	Dir string   `json:"dir"`
-	Env []string `json:"env"`
+	Dir string
+	Env []string
+}
+
+// wireCall is a [Call] on the wire. Paths and variables are bytes, not always
+// UTF-8, which is all that JSON's strings can hold.
+type wireCall struct {
+	Args        [][]byte `json:"args,omitempty"`
+	Destination []byte   `json:"destination"`
+	Dir         []byte   `json:"dir"`
+	Env         [][]byte `json:"env"`
+}
+
+// MarshalJSON writes the call as it goes to the daemon.
+func (c Call) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wireCall{byteSlices(c.Args), []byte(c.Destination), []byte(c.Dir), byteSlices(c.Env)})
+}
+
+// UnmarshalJSON reads it.
+func (c *Call) UnmarshalJSON(text []byte) error {
+	var w wireCall
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	*c = Call{stringSlices(w.Args), string(w.Destination), string(w.Dir), stringSlices(w.Env)}
+	return nil
+}
+
+func byteSlices(all []string) (list [][]byte) {
+	for _, s := range all {
+		list = append(list, []byte(s))
+	}
+	return list
+}
+
+func stringSlices(all [][]byte) (list []string) {
+	for _, b := range all {
+		list = append(list, string(b))
+	}
+	return list
 }
 
 // ParseCall understands the words of ssh's command line, the program's name left

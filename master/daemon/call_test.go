@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -48,6 +49,26 @@ func TestShared(t *testing.T) {
 		require.Equal(t, want, strings.Join(c.Args, " "), line)
 		require.Equal(t, parsed(t, line).Destination, c.Destination)
 	}
+}
+
+// Names are bytes.
+func TestCallOnTheWire(t *testing.T) {
+	c := Call{Args: []string{"-i", "lat\xe9/id", ""}, Destination: "h\xffst", Dir: "/lat\xe9", Env: []string{"A=\xe9\x01", "B=\u2028<"}}
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	var back Call
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, c, back)
+}
+
+// A caller without a session of his own leaves the agent where it is.
+func TestKeepSession(t *testing.T) {
+	agent := t.TempDir()
+	former := []string{"A=1", "SSH_AUTH_SOCK=" + agent, "DISPLAY=:1"}
+	require.Equal(t, []string{"B=2", "SSH_AUTH_SOCK=" + agent, "DISPLAY=:1"}, keepSession([]string{"B=2"}, former))
+	own := []string{"SSH_AUTH_SOCK=/mine", "DISPLAY=:2"}
+	require.Equal(t, own, keepSession(own, former))
+	require.Empty(t, keepSession(nil, []string{"SSH_AUTH_SOCK=" + agent + "/gone"}))
 }
 
 // Calls are told apart by what an `ssh -G` may look at, and by nothing else.

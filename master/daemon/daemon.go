@@ -103,10 +103,11 @@ func New(cfg Config) *Daemon {
 // Serve answers on l until ctx ends or somebody ends the daemon; it closes l, and
 // returns when every master has ended. It is called once.
 func (d *Daemon) Serve(ctx context.Context, l Listener) {
-	stop := context.AfterFunc(ctx, d.Close)
-	defer stop()
-	closing := context.AfterFunc(d.over, func() { l.Close() })
-	defer closing()
+	defer context.AfterFunc(ctx, d.Close)()
+	d.asking.Go(func() { d.leave(l) })
+	if own, ok := l.(listener); ok {
+		d.asking.Go(func() { d.watch(own) })
+	}
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -122,6 +123,40 @@ func (d *Daemon) Serve(ctx context.Context, l Listener) {
 	d.asking.Wait()
 	d.serving.Wait()
 	d.set.Close()
+}
+
+// leave stops accepting when the daemon ends. Its own socket is free at once, for
+// the next daemon. On one of a service manager's, which starts no other daemon as
+// long as this one runs, who comes is told so until the last session has ended.
+func (d *Daemon) leave(l Listener) {
+	<-d.over.Done()
+	if _, own := l.(listener); !own {
+		d.serving.Wait()
+	}
+	l.Close()
+}
+
+// lookTime is how often the daemon looks whether its socket is its own.
+const lookTime = 10 * time.Second
+
+// watch ends the daemon, with its last session, when another one has taken its
+// path: nobody can ask this one for anything any more.
+func (d *Daemon) watch(l listener) {
+	look := time.NewTicker(lookTime)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			if l.Restore() {
+				continue
+			}
+			d.log.Warn("another one has taken the daemon's path: this one ends with its last session")
+			d.finish(true)
+			d.end()
+		case <-d.over.Done():
+		}
+		return
+	}
 }
 
 // acceptAgain is how long after a failure the next connection is accepted.

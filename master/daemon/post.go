@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
 
 	"sshmaster/master"
@@ -34,10 +36,17 @@ func (p *post) holder() *master.Master {
 func (p *post) asked(call Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	call.Env = keepSession(call.Env, p.call.Env)
 	p.call = call
 	if p.master != nil {
 		p.master.SetEnv(call.Env)
 	}
+}
+
+func (d *Daemon) ending() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
 }
 
 // at returns the post of a path. It is never forgotten: somebody may be at work on
@@ -55,6 +64,9 @@ func (d *Daemon) at(path string) *post {
 
 // ensure sees to it that a master listens where the call's ssh will look for one.
 func (d *Daemon) ensure(ctx context.Context, call Call, w Wish) (Ensured, error) {
+	if d.ending() {
+		return Ensured{}, errEnding
+	}
 	call, err := call.shared()
 	if err != nil {
 		return Ensured{}, err
@@ -162,7 +174,7 @@ func (d *Daemon) serve(p *post, m *master.Master) {
 // begin makes a master that listens.
 func (d *Daemon) begin(ctx context.Context, host *master.Host, call Call, replace bool) (*master.Master, error) {
 	m, err := master.New(master.Options{
-		Host: withoutForwards(host), OnDemand: true, Replace: replace, Set: d.set,
+		Host: host, OnDemand: true, Replace: replace, Set: d.set,
 		Log: d.log, Env: call.Env, Dir: call.Dir, Version: d.cfg.Version,
 	})
 	if err != nil {
@@ -171,10 +183,23 @@ func (d *Daemon) begin(ctx context.Context, host *master.Host, call Call, replac
 	return m, m.Start(ctx)
 }
 
-// withoutForwards is the host as its master sees it. Each slave asks for the
-// configured forwards itself, so that none is opened before somebody comes.
-func withoutForwards(host *master.Host) *master.Host {
-	h := *host
-	h.LocalForward, h.RemoteForward, h.DynamicForward = nil, nil, nil
-	return &h
+// sessionVariables lead to what belongs to somebody's session at the machine: the
+// agent, the display. Who has none of it, as a program of cron's, does not take it
+// away from the sessions that others have running.
+var sessionVariables = []string{"SSH_AUTH_SOCK", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"}
+
+// keepSession adds to env what it lacks of a session and former has, the agent's
+// socket if that is still there.
+func keepSession(env, former []string) []string {
+	for _, name := range sessionVariables {
+		value := lookup(former, name)
+		if value == "" || lookup(env, name) != "" {
+			continue
+		}
+		if _, err := os.Stat(value); name == "SSH_AUTH_SOCK" && err != nil {
+			continue
+		}
+		env = append(slices.Clip(env), name+"="+value)
+	}
+	return env
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"sshmaster/master"
@@ -65,6 +66,9 @@ func (d *Daemon) renew(ctx context.Context, p *post) outcome {
 	p.mu.Unlock()
 	if m == nil {
 		return absent
+	}
+	if _, err := os.Stat(call.Dir); err != nil {
+		call.Dir = "/" // it is gone by now; few configurations care
 	}
 	host, err := d.resolver.resolve(ctx, call)
 	if err != nil {

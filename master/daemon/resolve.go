@@ -2,11 +2,11 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -20,8 +20,13 @@ const (
 	// are not known, which is why it is short.
 	fresh = 5 * time.Second
 
-	// resolveTime bounds one resolution: a Match exec may hang.
-	resolveTime = 10 * time.Second
+	// resolveTime bounds one resolution, and the wait for it: a Match exec may hang,
+	// and no ssh waits longer for an answer.
+	resolveTime = 4500 * time.Millisecond
+
+	// atOnce is how many resolutions run at a time. They wait for Match exec, more
+	// than they work.
+	atOnce = 64
 )
 
 // A resolver finds out what the configuration says of a call. Those who ask the
@@ -45,7 +50,7 @@ type answer struct {
 }
 
 func newResolver(log *slog.Logger) *resolver {
-	return &resolver{log: log, running: make(chan struct{}, 2*runtime.NumCPU()), answers: make(map[string]*answer)}
+	return &resolver{log: log, running: make(chan struct{}, atOnce), answers: make(map[string]*answer)}
 }
 
 // resolve returns the host of a call, which nobody changes. The work goes on when
@@ -84,10 +89,15 @@ func (r *resolver) forget() {
 
 func (r *resolver) run(a *answer, call Call) {
 	defer close(a.done)
-	r.running <- struct{}{}
-	defer func() { <-r.running }()
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
 	defer cancel()
+	select {
+	case r.running <- struct{}{}:
+	case <-ctx.Done():
+		a.err = errors.New("too many ask what the configuration says")
+		return
+	}
+	defer func() { <-r.running }()
 	a.host, a.err = hostconfig.Resolve(ctx, hostconfig.Query{
 		Args: call.Args, Destination: call.Destination, Dir: call.Dir, Env: call.Env,
 		Baselines: &r.baselines, Log: r.log,

@@ -15,8 +15,8 @@ import (
 // each a JSON object on a line. The two ends may be of different releases, so
 // members are added and never change their meaning.
 
-// maxMessage bounds a message, in bytes: an environment may be 2 MiB long, and
-// JSON makes some characters six times as long.
+// maxMessage bounds a message, in bytes: an environment and arguments may be some
+// MiB long, and base64 makes four bytes of three.
 const maxMessage = 16 << 20
 
 // speakTime bounds the writing, and the reading, of one message.
