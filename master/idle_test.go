@@ -1,6 +1,7 @@
 package master
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,8 +36,9 @@ func TestSomebodyComesWhileItRetires(t *testing.T) {
 	expired := make(chan struct{})
 	i := &idle{persist: time.Nanosecond, expired: func() { close(expired) }}
 	came := make(chan func(), 1)
+	var once sync.Once // its time may pass once more before it has stopped listening
 	i.retire = func() {
-		came <- i.begin()
+		once.Do(func() { came <- i.begin() })
 		i.stopListening()
 	}
 	i.start()
