@@ -45,6 +45,9 @@ func (i *idle) end() {
 	defer i.mu.Unlock()
 	i.busy--
 	i.arm()
+	if i.busy == 0 {
+		nowQuiet()
+	}
 }
 
 // start begins to count: a master to which nobody ever comes is idle too.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // How a master goes into the background (-f).
@@ -43,13 +44,14 @@ func startBackground(args []string) int {
 	// inherited.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGTSTP)
+	setBack := keepTerminal()
 	pid, ready, err := startAnew(args)
 	if err != nil {
 		return fail(err)
 	}
 	accepts, ended := make(chan struct{}), make(chan unix.WaitStatus, 1)
 	go awaitReady(ready, accepts)
-	go awaitEnd(pid, ended)
+	go awaitEnd(pid, setBack, ended)
 	for {
 		select {
 		case <-accepts:
@@ -105,15 +107,37 @@ func awaitReady(ready io.Reader, accepts chan<- struct{}) {
 	}
 }
 
+// keepTerminal returns what sets the terminal back as it is now. The new process
+// and a stock ssh that it has started to connect stop at the same signal, and
+// either may be too late to do that before the shell has the terminal again.
+func keepTerminal() (setBack func()) {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return func() {}
+	}
+	state, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		tty.Close()
+		return func() {}
+	}
+	return func() {
+		// From the background that would stop us, once too often.
+		if group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err == nil && group == unix.Getpgrp() {
+			_ = term.Restore(int(tty.Fd()), state)
+		}
+	}
+}
+
 // awaitEnd waits for the end of the new process, and stops and goes on with it
-// meanwhile.
-func awaitEnd(pid int, ended chan<- unix.WaitStatus) {
+// meanwhile, having set the terminal back.
+func awaitEnd(pid int, setBack func(), ended chan<- unix.WaitStatus) {
 	for {
 		var status unix.WaitStatus
 		_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err == nil && status.Stopped():
+			setBack()
 			suspend()
 			unix.Kill(pid, unix.SIGCONT)
 		default:

@@ -90,7 +90,7 @@ func collect() {
 	c.await()
 }
 
-// quiet is called when some session has become quiet.
+// quiet is called when some session has become quiet, or the last one has ended.
 func (c *collector) quiet() {
 	if metric("/gc/heap/allocs:bytes")-c.before.Load()+stackSize*c.stacks.Add(1) > worthwhile {
 		c.rest.Reset(restTime)
