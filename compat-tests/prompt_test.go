@@ -30,9 +30,14 @@ const atRest = "at rest> "
 // askedAtShell starts a master with -f from an interactive shell with job control, and returns when it asks for the
 // passphrase "sesame". Before is the terminal while the shell waits for a command.
 func (m *Master) askedAtShell(t *testing.T) (term *Terminal, before State) {
+	return m.askedAt(t, "sh", "-i")
+}
+
+// askedAt does so from a shell of that command line.
+func (m *Master) askedAt(t *testing.T, shell ...string) (term *Terminal, before State) {
 	key := m.lockedKey(t, "sesame")
 	term = newTerminal(t)
-	term.Start(t, []string{"PS1=" + atRest}, "sh", "-i")
+	term.Start(t, []string{"PS1=" + atRest}, shell...)
 	term.Expect(t, atRest)
 	before = term.State(t)
 	line := ""

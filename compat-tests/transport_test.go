@@ -211,10 +211,11 @@ func TestTransportPrompts(t *testing.T) {
 	})
 	t.Run("suspended", func(t *testing.T) {
 		overStock(t, unattended, func(t *testing.T, m *Master) {
-			term, before := m.askedAtShell(t)
+			// As people's shells do, it takes care of the terminal when a job stops: ssh, which nobody waits for, may be
+			// too late to do so itself.
+			term, before := m.askedAt(t, program(t, "bash"), "--norc", "--noediting", "-i")
 			term.Type(t, "\x1a")
 			term.Expect(t, atRest)
-			// The shell is back as soon as the master has stopped; its ssh sets the terminal back in the same moment.
 			eventually(t, func() bool { return term.State(t) == before }, "the terminal stays as it was for the question")
 			term.Type(t, "fg\n")
 			term.Expect(t, "Enter passphrase for key")
