@@ -121,10 +121,10 @@ func TestNothingIsForwardedToAStranger(t *testing.T) {
 func TestKillRemote(t *testing.T) {
 	for _, kill := range []bool{true, false} {
 		srv := sshtest.NewServer(t)
-		req := request("cat")
+		req := request("sleep") // which does not end with its input, as cat may before the signal
 		req.KillRemote = kill
 		r := startOn(t, newBerthing(t, srv), req)
-		srv.Log().Await(t, "exec cat")
+		srv.Log().Await(t, "exec sleep")
 		r.Close()
 		<-r.over
 		srv.Log().Await(t, "close")
