@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
@@ -98,11 +99,12 @@ func TestLog(t *testing.T) {
 	nc, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	nc.Close()
+	require.Eventually(t, func() bool { // the server may not have accepted it yet
+		words, err := os.ReadFile(log)
+		return err == nil && string(words) == "1.0 connect\n1.0 disconnect\n"
+	}, 10*time.Second, time.Millisecond)
 	stdin.Close()
 	require.NoError(t, <-ended)
-	words, err := os.ReadFile(log)
-	require.NoError(t, err)
-	require.Equal(t, "1.0 connect\n1.0 disconnect\n", string(words))
 	_, stdin, ended = start(t, t.Context(), "-dir", dir, "-log", log)
 	stdin.Close()
 	require.NoError(t, <-ended)
