@@ -149,10 +149,6 @@ func TestDaemonIdle(t *testing.T) {
 	require.Equal(t, 2, e.logins("host"), "nobody dials for a check")
 }
 
-// What ssh is called with decides which socket it looks for; ensure makes that one.
-// Who has plans of his own is left alone, and where ensure says no ssh goes its normal way.
-// A stock master keeps its path until it is to be replaced, and its sessions until they end.
-// A master of one host can take another one's place, too.
 // Other programs' habits with control sockets.
 func TestDaemonAndHabits(t *testing.T) {
 	onlyDaemon(t)
@@ -319,5 +315,3 @@ func TestDaemonFromAFolderThatGoes(t *testing.T) {
 	require.Regexp(t, `host +up `, run(t, e.command(sshMaster(t), "-O", "list")).Stdout)
 	require.Contains(t, run(t, e.command(sshMaster(t), "-O", "reload")).Stderr, "Masters: 1 unchanged.")
 }
-
-// How long ensure takes is no test's to judge, on this machine; it is told.

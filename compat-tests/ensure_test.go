@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// What ssh is called with decides which socket it looks for; ensure makes that one.
 func TestEnsureKnowsTheOptions(t *testing.T) {
 	onlyDaemon(t)
 	e := newEveryHost(t, map[string][]string{"host": nil, "alias": nil})
@@ -35,6 +36,7 @@ func TestEnsureKnowsTheOptions(t *testing.T) {
 	require.Equal(t, 1, e.logins("host"))
 }
 
+// Who has plans of his own is left alone, and where ensure says no ssh goes its normal way.
 func TestEnsureSaysNo(t *testing.T) {
 	onlyDaemon(t)
 	e := newEveryHost(t, map[string][]string{"host": nil, "yes": {"ControlMaster yes"}})
@@ -68,6 +70,7 @@ func TestEnsureSaysNo(t *testing.T) {
 	})
 }
 
+// A stock master keeps its path until it is to be replaced, and its sessions until they end.
 func TestEnsureReplace(t *testing.T) {
 	onlyDaemon(t)
 	e := newEveryHost(t, map[string][]string{"host": nil})
@@ -92,6 +95,7 @@ func TestEnsureReplace(t *testing.T) {
 	require.True(t, stock.Running())
 }
 
+// A master of one host can take another one's place, too.
 func TestReplace(t *testing.T) {
 	onlyDaemon(t)
 	m := newMaster(t, Stock, Setup{KeepOpen: true})
@@ -112,6 +116,7 @@ func TestReplace(t *testing.T) {
 	require.True(t, m.Running())
 }
 
+// How long ensure takes is no test's to judge, on this machine; it is told.
 func TestEnsureIsQuick(t *testing.T) {
 	onlyDaemon(t)
 	e := newEveryHost(t, map[string][]string{"host": nil})
