@@ -75,7 +75,7 @@ type Options struct {
 // A Verifier judges host keys.
 type Verifier interface {
 	// Algorithms returns the host key algorithms to offer, in order of
-	// preference. Those that are not implemented are left out by the caller.
+	// preference. The caller leaves out what x/crypto does not have.
 	Algorithms(ctx context.Context) ([]string, error)
 
 	// Check returns nil for a key that is the host's. remote is the address that

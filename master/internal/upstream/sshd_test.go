@@ -39,7 +39,7 @@ func startSSHD(t *testing.T, lines ...string) *sshd {
 		program, err = exec.LookPath("/usr/sbin/sshd")
 	}
 	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("no sshd is installed (Debian: openssh-server)")
+		t.Skip("no sshd is installed (Debian: openssh-server)") // where CI is set it must be there
 	}
 	require.NoError(t, err)
 	me, err := user.Current()
@@ -169,7 +169,7 @@ func TestStockSSHDRefuses(t *testing.T) {
 func TestStockJumpHost(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("ssh"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("no ssh is installed (Debian: openssh-client)")
+		t.Skip("no ssh is installed (Debian: openssh-client)") // where CI is set resolving fails without it
 	}
 	bastion, inner := startSSHD(t), startSSHD(t)
 	host := inner.host(t, "ProxyJump bastion", "Host bastion", "HostName 127.0.0.1", fmt.Sprintf("Port %d", bastion.addr.Port),

@@ -152,6 +152,7 @@ func TestAgentRefuses(t *testing.T) {
 			t.Setenv("SSH_ASKPASS_REQUIRE", "force")
 			socket := startAgent(t)
 			if name == "destination" && !knowsDestinations(t, socket) {
+				// There is no other way to bind a key to destinations: the extension is of that release.
 				t.Skip("ssh-add is older than OpenSSH 8.9, which brought -h")
 			}
 			sshAdd(t, socket, append(append([]string{"-q"}, options...), good)...)

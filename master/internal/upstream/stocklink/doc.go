@@ -1,6 +1,6 @@
 // Package stocklink makes links by stock ssh, for what a link of our own cannot
 // do: Kerberos, host-based authentication, keys on tokens, compression,
-// algorithms that are not implemented here.
+// algorithms that x/crypto does not have.
 //
 // [Start] runs the installed ssh as a master of its own on a socket in a private
 // folder, with the user's own options, and attaches to it. [Choose] says which
