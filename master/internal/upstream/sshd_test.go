@@ -168,16 +168,18 @@ func TestStockSSHDRefuses(t *testing.T) {
 
 func TestStockJumpHost(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("ssh"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("no ssh is installed (Debian: openssh-client)") // where CI is set resolving fails without it
+	_, err := exec.LookPath("ssh")
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip("no ssh is installed (Debian: openssh-client)") // where CI is set it must be there
 	}
+	require.NoError(t, err)
 	bastion, inner := startSSHD(t), startSSHD(t)
 	host := inner.host(t, "ProxyJump bastion", "Host bastion", "HostName 127.0.0.1", fmt.Sprintf("Port %d", bastion.addr.Port),
 		"User "+bastion.user, "IdentityFile "+filepath.Join(bastion.dir, "id"), "IdentityAgent none",
 		"UserKnownHostsFile "+filepath.Join(bastion.dir, "known_hosts"), "GlobalKnownHostsFile none")
 	l := dial(t, upstream.Options{Host: host, Env: os.Environ()})
 	require.True(t, l.Info().Proxied)
-	_, err := l.Ping(within(t))
+	_, err = l.Ping(within(t))
 	require.NoError(t, err)
 }
 
