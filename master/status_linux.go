@@ -1,61 +1,28 @@
 package master
 
 import (
-	"bytes"
-	"io"
-	"os"
 	"strconv"
-	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sshmaster/master/internal/process"
 )
 
-// maxStat bounds what is read of a process, in bytes.
-const maxStat = 4 << 10
-
-// A process is what the system tells of a slave's.
-type process struct {
+// A slaveProcess is what the system tells of a slave's process.
+type slaveProcess struct {
 	program  string // its name
 	parent   string // the name of the program that started it
 	terminal string // the one that controls it: pts/3
 }
 
 // lookAt returns what is known of a process: nothing of one that is not there.
-func lookAt(pid int) process {
-	if pid <= 0 {
-		return process{}
-	}
-	stat := readStat(pid)
-	return process{program: stat.name, parent: readStat(stat.parent).name, terminal: terminalName(stat.terminal)}
-}
-
-// A stat is what /proc/PID/stat says, see proc_pid_stat(5).
-type stat struct {
-	name     string
-	parent   int
-	terminal uint32 // its device number as proc writes it, 0 for none
-}
-
-// readStat reads it. The name of the program, which may hold anything, ends with
-// the last parenthesis.
-func readStat(pid int) (s stat) {
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/stat")
+func lookAt(pid int) slaveProcess {
+	stat, err := process.ReadStat(pid)
 	if err != nil {
-		return stat{}
+		return slaveProcess{}
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxStat))
-	from, to := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
-	if err != nil || from < 0 || to < from {
-		return stat{}
-	}
-	fields := strings.Fields(string(text[to+1:]))
-	if len(fields) < 5 {
-		return stat{}
-	}
-	s.name = string(text[from+1 : to])
-	s.parent, _ = strconv.Atoi(fields[1])
-	terminal, _ := strconv.Atoi(fields[4])
-	s.terminal = uint32(terminal)
-	return s
+	parent, _ := process.ReadStat(stat.Parent) // it may have ended
+	return slaveProcess{program: stat.Name, parent: parent.Name, terminal: terminalName(stat.Terminal)}
 }
 
 // Major numbers of terminals, as Linux assigns them.
@@ -67,8 +34,8 @@ const (
 )
 
 // terminalName is the name of a terminal in /dev.
-func terminalName(device uint32) string {
-	major, minor := device>>8&0xfff, device&0xff|device>>12&0xfff00
+func terminalName(device uint64) string {
+	major, minor := unix.Major(device), unix.Minor(device)
 	switch {
 	case major >= firstPseudo && major <= lastPseudo:
 		return "pts/" + strconv.Itoa(int((major-firstPseudo)<<8|minor))

@@ -2,7 +2,7 @@
 
 package master
 
-// A process is what the system tells of a slave's, which is nothing here.
-type process struct{ program, parent, terminal string }
+// A slaveProcess is what the system tells of a slave's process: nothing here.
+type slaveProcess struct{ program, parent, terminal string }
 
-func lookAt(int) process { return process{} }
+func lookAt(int) slaveProcess { return slaveProcess{} }

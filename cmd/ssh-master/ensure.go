@@ -32,13 +32,13 @@ func (c *command) runEnsure(ctx context.Context) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTime)
 	defer cancel()
-	call, byMatch := c.caller()
+	call, byMatch := daemon.Caller(c.destination)
 	switch {
 	case byMatch:
 	case c.destination == "":
 		return fail(&usageError{"a destination is missing, and no ssh runs this"})
 	default:
-		call = c.ownCall()
+		call = daemon.Call{Args: c.sshArgs, Destination: c.destination}.AtHome()
 	}
 	e, err := c.ensure(ctx, call)
 	silent := byMatch && c.verbose == 0 || c.quiet

@@ -59,9 +59,9 @@ func stringSlices(all [][]byte) (list []string) {
 	return list
 }
 
-// ParseCall understands the words of ssh's command line, the program's name left
+// parseCall understands the words of ssh's command line, the program's name left
 // out. Its Dir and Env are empty.
-func ParseCall(words []string) (Call, error) {
+func parseCall(words []string) (Call, error) {
 	options, destination, err := hostconfig.CommandLine(words)
 	return Call{Args: hostconfig.Words(options), Destination: destination}, err
 }

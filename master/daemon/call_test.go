@@ -10,7 +10,7 @@ import (
 
 func parsed(t *testing.T, line string) Call {
 	t.Helper()
-	c, err := ParseCall(strings.Fields(line))
+	c, err := parseCall(strings.Fields(line))
 	require.NoError(t, err, line)
 	return c
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sshmaster/master/internal/process"
 )
 
 // errNoControlling is for a process without a controlling terminal.
@@ -21,13 +23,13 @@ func (p *peer) openTerminal() (*os.File, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case j.terminal == 0:
+	case j.Terminal == 0:
 		return nil, errNoControlling
 	}
 	if err := p.trusted(); err != nil {
 		return nil, err
 	}
-	path, err := devicePath(j.terminal)
+	path, err := devicePath(j.Terminal)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +37,7 @@ func (p *peer) openTerminal() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if device, _, err := look(tty); err != nil || device != j.terminal {
+	if device, _, err := look(tty); err != nil || device != j.Terminal {
 		tty.Close()
 		return nil, fmt.Errorf("%s is another device", path)
 	}
@@ -49,7 +51,7 @@ func devicePath(device uint64) (string, error) {
 		return fmt.Sprintf("/dev/pts/%d", minor), nil
 	}
 	folder := fmt.Sprintf("/sys/dev/char/%d:%d", major, minor)
-	text, err := readBounded(filepath.Join(folder, "uevent"), maxStat)
+	text, err := process.ReadBounded(filepath.Join(folder, "uevent"), maxUevent)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +71,7 @@ func (p *peer) environment() ([]string, error) {
 	if err := p.trusted(); err != nil {
 		return nil, err
 	}
-	text, err := readBounded(filepath.Join(p.folder, "environ"), maxEnvironment)
+	text, err := process.ReadBounded(filepath.Join(p.folder, "environ"), maxEnvironment)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (p *peer) sameRights() error {
 
 // status reads /proc/PID/status, see proc_pid_status(5).
 func status(folder string) (map[string]string, error) {
-	text, err := readBounded(filepath.Join(folder, "status"), maxStatus)
+	text, err := process.ReadBounded(filepath.Join(folder, "status"), maxStatus)
 	if err != nil {
 		return nil, err
 	}
