@@ -26,16 +26,7 @@ func keyring(t *testing.T, srv *sshtest.Server) string {
 	path := filepath.Join(t.TempDir(), rand.Text()[:4])
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); _ = agent.ServeAgent(keys, c) }()
-		}
-	}()
+	serveOn(t, l, func(c net.Conn) { _ = agent.ServeAgent(keys, c) })
 	return path
 }
 

@@ -28,6 +28,12 @@ func greeter(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serveOn(t, l, func(c net.Conn) { io.WriteString(c, "hello") })
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// serveOn serves each who connects, until the test ends.
+func serveOn(t *testing.T, l net.Listener, serve func(net.Conn)) {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -35,11 +41,12 @@ func greeter(t *testing.T) int {
 			if err != nil {
 				return
 			}
-			io.WriteString(c, "hello")
-			c.Close()
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
 		}
 	}()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func requireGreeting(t *testing.T, port int) {

@@ -11,17 +11,24 @@ import (
 	"sshmaster/master/internal/sshtest"
 )
 
-// A Go program joins the master as x/crypto/ssh offers it.
-func TestControlClient(t *testing.T) {
-	sshtest.NoLeaks(t)
-	srv := sshtest.NewServer(t)
-	m := start(t, srv)
+// join is a Go program that is a proxy slave, until the test ends.
+func (m *serving) join(t *testing.T) *ssh.Client {
+	t.Helper()
 	sock, err := net.Dial("unix", m.path)
 	require.NoError(t, err)
 	conn, chans, reqs, err := ssh.NewControlClientConn(sock)
 	require.NoError(t, err)
 	client := ssh.NewClient(conn, chans, reqs)
-	defer client.Close()
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// A Go program joins the master as x/crypto/ssh offers it.
+func TestControlClient(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	m := start(t, srv)
+	client := m.join(t)
 
 	ses, err := client.NewSession()
 	require.NoError(t, err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 
 	"sshmaster/master"
 	"sshmaster/master/internal/sshtest"
@@ -91,12 +90,7 @@ func TestStatusOfStreamsAndProxies(t *testing.T) {
 	defer null.Close()
 	_, err = m.dial(t).StdioForward(t.Context(), "127.0.0.1", uint32(target), int(r.Fd()), int(null.Fd()))
 	require.NoError(t, err)
-	sock, err := net.Dial("unix", m.path)
-	require.NoError(t, err)
-	conn, chans, reqs, err := ssh.NewControlClientConn(sock)
-	require.NoError(t, err)
-	client := ssh.NewClient(conn, chans, reqs)
-	defer client.Close()
+	client := m.join(t)
 	ses, err := client.NewSession()
 	require.NoError(t, err)
 	require.NoError(t, ses.Run("echo hello"))
