@@ -168,7 +168,7 @@ func (c *command) takeOwn(letter, value string) error {
 		if c.control != "" {
 			return refuse("Multiplexing command already specified")
 		}
-		if !isControl(value) {
+		if _, ok := controls[value]; !ok {
 			return refuse("%s", unknownControl(value))
 		}
 		c.control = value
@@ -186,11 +186,6 @@ func (c *command) takeOwn(letter, value string) error {
 	return nil
 }
 
-// isControl says whether -O takes that word.
-func isControl(name string) bool {
-	return name == "ensure" || controls[name] != nil || views[name] != nil || daemonControls[name] != nil
-}
-
 // unknownControl words the refusal of an -O that is not offered here.
 func unknownControl(name string) string {
 	if name == "proxy" {
@@ -199,31 +194,26 @@ func unknownControl(name string) string {
 	return "Invalid multiplex command."
 }
 
-// forDaemon says whether the command line without a destination means every host.
-func (c *command) forDaemon() bool {
-	return len(c.sshArgs) == 0 && !c.replace && (c.control == "" || views[c.control] != nil || daemonControls[c.control] != nil)
-}
-
 // positional takes the destination, and refuses the command that would follow.
 func (c *command) positional(args []string) error {
+	k := controls[c.control]
+	everyAlone := k.every != nil && k.master == nil && k.host == nil
 	switch {
 	case c.json && c.control != "list":
 		return &usageError{"--json goes with -O list alone"}
-	case len(args) == 0 && c.control == "ensure" && len(c.sshArgs) == 0:
-		return nil // the ssh that runs us says all there is to know
-	case daemonControls[c.control] != nil && controls[c.control] == nil && (len(args) > 0 || c.socket != ""):
+	case everyAlone && (len(args) > 0 || c.socket != ""):
 		return refuse("-O %s concerns every host: give no destination and no socket", c.control)
-	case len(args) == 0 && c.control != "" && c.control != "ensure" && c.socket != "":
-		return nil // the socket says all there is to know
-	case len(args) == 0 && c.forDaemon():
-		return nil // every host is meant
-	case len(args) == 0:
-		return &usageError{"a destination is missing"}
 	case len(args) > 1 && c.control == "":
 		return refuse("ssh-master runs no command: start it without one, then run: ssh %s %s", args[0], strings.Join(args[1:], " "))
+	case len(args) > 0:
+		c.destination = args[0]
+		return nil
+	case c.socket != "" && k.master != nil:
+		return nil // the socket says all there is to know
+	case len(c.sshArgs) == 0 && (k.every != nil || c.control == "") && (!c.replace || k.host != nil):
+		return nil // every host is meant
 	}
-	c.destination = args[0]
-	return nil
+	return &usageError{"a destination is missing"}
 }
 
 // asUsage turns pflag's errors into ssh's words.

@@ -18,31 +18,12 @@ type asker struct {
 	quiet            bool
 }
 
-// controls is what -O can ask of a running master, ssh-master's or OpenSSH's.
-// What they print is what `ssh -O` prints.
-var controls = map[string]func(*asker, context.Context) error{
-	"check":    (*asker).check,
-	"exit":     (*asker).exit,
-	"stop":     (*asker).stop,
-	"forward":  (*asker).forward,
-	"cancel":   (*asker).cancel,
-	"conninfo": info("connection"),
-	"channels": info("channels"),
-	"rotate":   (*asker).rotate,
-	"drain":    (*asker).drain,
-}
-
-// views show what one master holds, or with the zero path those of every host.
-var views = map[string]func(*command, context.Context, *asker) error{
-	"list": (*command).list,
-	"top":  (*command).top,
-}
-
 // sunPath is the size of a socket's address, with its final NUL.
 const sunPath = 108
 
-// runControl carries out -O and returns the exit status.
-func (c *command) runControl(ctx context.Context) int {
+// runControl finds the master that is to be asked, does so, and returns the exit
+// status.
+func (c *command) runControl(ctx context.Context, do func(*command, context.Context, *asker) error) int {
 	path, host, err := c.controlPath(ctx)
 	if err != nil {
 		return fail(err)
@@ -51,7 +32,7 @@ func (c *command) runControl(ctx context.Context) int {
 	if err != nil {
 		return fail(err)
 	}
-	err = c.carryOut(ctx, &asker{path: path, host: host, quiet: c.level(host) == levelQuiet})
+	err = do(c, ctx, &asker{path: path, host: host, quiet: c.level(host) == levelQuiet})
 	var ended *endSignal
 	switch {
 	case errors.As(err, &ended):
@@ -60,17 +41,6 @@ func (c *command) runControl(ctx context.Context) int {
 		return log.fail(err)
 	}
 	return 0
-}
-
-func (c *command) carryOut(ctx context.Context, a *asker) error {
-	if view := views[c.control]; view != nil {
-		return view(c, ctx, a)
-	}
-	if err := a.connect(ctx); err != nil {
-		return err
-	}
-	defer a.Close()
-	return controls[c.control](a, ctx)
 }
 
 func (a *asker) connect(ctx context.Context) (err error) {

@@ -71,25 +71,21 @@ func (c *command) daemonListener(log *logFile) (daemon.Listener, error) {
 	return l, err
 }
 
-// daemonControls is what -O can ask of the daemon as a whole.
-var daemonControls = map[string]func(context.Context, daemon.Client) error{
-	"check":  checkDaemon,
-	"reload": reloadDaemon,
-	"exit":   func(ctx context.Context, d daemon.Client) error { return d.End(ctx, false) },
-	"stop":   func(ctx context.Context, d daemon.Client) error { return d.End(ctx, true) },
-}
-
-// runDaemonControl carries out -O without a destination.
-func (c *command) runDaemonControl(ctx context.Context) int {
+// runDaemonControl asks the daemon as a whole and returns the exit status.
+func runDaemonControl(ctx context.Context, do func(context.Context, daemon.Client) error) int {
 	place, err := daemon.Find(os.Environ())
 	if err == nil {
-		err = daemonControls[c.control](ctx, daemon.Client{Place: place})
+		err = do(ctx, daemon.Client{Place: place})
 	}
 	if err != nil {
 		return fail(err)
 	}
 	return 0
 }
+
+func endDaemon(ctx context.Context, d daemon.Client) error { return d.End(ctx, false) }
+
+func drainDaemon(ctx context.Context, d daemon.Client) error { return d.End(ctx, true) }
 
 func checkDaemon(ctx context.Context, d daemon.Client) error {
 	pid, masters, err := d.Check(ctx)

@@ -45,12 +45,8 @@ func run(args []string, ready *os.File) int {
 	case cmd.version:
 		fmt.Fprintln(os.Stderr, versionLine())
 		return 0
-	case cmd.control == "ensure":
-		return cmd.runEnsure(context.Background())
-	case cmd.destination == "" && cmd.socket == "" && daemonControls[cmd.control] != nil:
-		return cmd.runDaemonControl(context.Background())
 	case cmd.control != "":
-		return cmd.runControl(context.Background())
+		return cmd.carryOut(context.Background())
 	case cmd.destination == "": // every host
 		return cmd.runDaemon(context.Background(), args, ready)
 	default:
