@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// checkPeer admits the user who runs the master, and root. Everybody else has
+// SameUser admits the user who runs this process, and root. Everybody else has
 // no business here, whatever the mode of the socket says.
-func checkPeer(conn *net.UnixConn) error {
+func SameUser(conn *net.UnixConn) error {
 	uid, err := peerUID(conn)
 	if err != nil {
 		return fmt.Errorf("multiplex peer: %w", err)

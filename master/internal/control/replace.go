@@ -102,7 +102,7 @@ func call(ctx context.Context, path, dir string) (*net.UnixConn, error) {
 		return nil, err
 	}
 	peer := conn.(*net.UnixConn)
-	if err := checkPeer(peer); err != nil {
+	if err := SameUser(peer); err != nil {
 		conn.Close()
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func (s *Server) Serve(l *Listener) {
 
 // admit takes ownership of conn and serves it if its peer may be here.
 func (s *Server) admit(conn *net.UnixConn) {
-	if err := checkPeer(conn); err != nil {
+	if err := SameUser(conn); err != nil {
 		s.cfg.Log.Error(err.Error())
 		conn.Close()
 		return

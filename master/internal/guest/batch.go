@@ -33,8 +33,7 @@ func inBatchMode(words []string) bool {
 	}
 	for _, o := range options {
 		if key, value := o.Keyword(); key == "batchmode" {
-			value = strings.ToLower(strings.Trim(value, `"`))
-			return value == "yes" || value == "true"
+			return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true")
 		}
 	}
 	return false

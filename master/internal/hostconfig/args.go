@@ -9,16 +9,26 @@ import (
 // fewer).
 const valueOptions = "BDEFIJLOPQRSWbceilmopw"
 
-// An arg is one of ssh's command line options.
-type arg struct {
-	opt   byte
-	value string // of an option in valueOptions
+// An Option is one of ssh(1)'s command line.
+type Option struct {
+	Letter byte
+	Value  string // of an option in valueOptions
 }
 
-// parseArgs takes ssh's options apart as getopt(3) does: clustered flags,
+// Keyword is what -o sets: the keyword in lower case and its value without quotes,
+// "" for other options.
+func (o Option) Keyword() (key, value string) {
+	if o.Letter != 'o' {
+		return "", ""
+	}
+	key, value = splitOption(o.Value)
+	return strings.ToLower(key), strings.Trim(value, `"`)
+}
+
+// Options takes ssh's options apart as getopt(3) does: clustered flags,
 // values attached or apart.
-func parseArgs(args []string) ([]arg, error) {
-	var all []arg
+func Options(args []string) ([]Option, error) {
+	var all []Option
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		if len(word) < 2 || word[0] != '-' || word == "--" {
@@ -27,7 +37,7 @@ func parseArgs(args []string) ([]arg, error) {
 		for at := 1; at < len(word); at++ {
 			opt := word[at]
 			if !strings.ContainsRune(valueOptions, rune(opt)) {
-				all = append(all, arg{opt: opt})
+				all = append(all, Option{Letter: opt})
 				continue
 			}
 			value := word[at+1:]
@@ -37,29 +47,29 @@ func parseArgs(args []string) ([]arg, error) {
 				}
 				value = args[i]
 			}
-			all = append(all, arg{opt, value})
+			all = append(all, Option{opt, value})
 			break
 		}
 	}
 	return all, nil
 }
 
-// renderArgs is parseArgs undone, each option by itself.
-func renderArgs(args []arg) []string {
+// Words is [Options] undone, each option by itself.
+func Words(args []Option) []string {
 	var words []string
 	for _, a := range args {
-		words = append(words, "-"+string(a.opt))
-		if strings.ContainsRune(valueOptions, rune(a.opt)) {
-			words = append(words, a.value)
+		words = append(words, "-"+string(a.Letter))
+		if strings.ContainsRune(valueOptions, rune(a.Letter)) {
+			words = append(words, a.Value)
 		}
 	}
 	return words
 }
 
 // hasArg says whether the flag opt was given.
-func hasArg(args []arg, opt byte) bool {
+func hasArg(args []Option, opt byte) bool {
 	for _, a := range args {
-		if a.opt == opt {
+		if a.Letter == opt {
 			return true
 		}
 	}
@@ -68,11 +78,11 @@ func hasArg(args []arg, opt byte) bool {
 
 // lastValue returns the value of the last opt, as ssh takes -F and -p; "" when
 // there is none.
-func lastValue(args []arg, opt byte) string {
+func lastValue(args []Option, opt byte) string {
 	value := ""
 	for _, a := range args {
-		if a.opt == opt {
-			value = a.value
+		if a.Letter == opt {
+			value = a.Value
 		}
 	}
 	return value
@@ -81,17 +91,17 @@ func lastValue(args []arg, opt byte) string {
 // resolvable returns args as they can stand before -G: ssh's messages go to us
 // and not to a log (-E, -y), and what refuses to do without a remote command
 // (-f, -s) is told that there is no session, which holds for a master.
-func resolvable(args []arg) []arg {
-	var some []arg
+func resolvable(args []Option) []Option {
+	var some []Option
 	for _, a := range args {
-		switch a.opt {
+		switch a.Letter {
 		case 'E', 'y', 's', 'G':
 		default:
 			some = append(some, a)
 		}
 	}
 	if hasArg(args, 'f') && !hasArg(args, 'N') {
-		some = append(some, arg{opt: 'N'})
+		some = append(some, Option{Letter: 'N'})
 	}
 	return some
 }

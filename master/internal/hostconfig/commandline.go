@@ -5,44 +5,6 @@ import (
 	"strings"
 )
 
-// An Option is one of the options of ssh(1)'s command line.
-type Option struct {
-	Letter byte
-	Value  string // of an option that takes one
-}
-
-// Keyword is what -o sets: the keyword in lower case and its value, "" for other
-// options.
-func (o Option) Keyword() (key, value string) {
-	if o.Letter != 'o' {
-		return "", ""
-	}
-	key, value = splitOption(o.Value)
-	return strings.ToLower(key), value
-}
-
-// Options takes ssh's options apart, clustered or not.
-func Options(args []string) ([]Option, error) {
-	parsed, err := parseArgs(args)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Option, len(parsed))
-	for i, a := range parsed {
-		all[i] = Option{a.opt, a.value}
-	}
-	return all, nil
-}
-
-// Words is [Options] undone, each option by itself.
-func Words(options []Option) []string {
-	args := make([]arg, len(options))
-	for i, o := range options {
-		args[i] = arg{o.Letter, o.Value}
-	}
-	return renderArgs(args)
-}
-
 // CommandLine takes a command line of ssh's, without the program, apart: options,
 // which may stand on both sides of the destination, and the destination. What
 // follows is the command, and none of it an option.

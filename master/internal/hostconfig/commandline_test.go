@@ -38,7 +38,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestKeyword(t *testing.T) {
 	for value, want := range map[string]string{
-		"ControlPath=/x": "controlpath /x", "controlpath  /x": "controlpath /x", "ControlPath = /x": "controlpath /x", "BatchMode": "batchmode ",
+		"ControlPath=/x": "controlpath /x", "controlpath  /x": "controlpath /x", "ControlPath = /x": "controlpath /x", "BatchMode": "batchmode ", `BatchMode "yes"`: "batchmode yes",
 	} {
 		key, value := hostconfig.Option{Letter: 'o', Value: value}.Keyword()
 		require.Equal(t, want, key+" "+value)

@@ -2,7 +2,6 @@ package hostconfig
 
 import (
 	"log/slog"
-	"strings"
 )
 
 // A filler asks ssh, or what stands in for it, about x's destination.
@@ -27,11 +26,10 @@ func (x *surroundings) findControlMaster(h *Host, fill filler) {
 }
 
 // withoutControlMaster leaves out the options that set ControlMaster.
-func withoutControlMaster(args []arg) []arg {
-	var rest []arg
+func withoutControlMaster(args []Option) []Option {
+	var rest []Option
 	for _, a := range args {
-		key, _ := splitOption(a.value)
-		if a.opt == 'M' || a.opt == 'o' && strings.EqualFold(key, "ControlMaster") {
+		if key, _ := a.Keyword(); a.Letter == 'M' || key == "controlmaster" {
 			continue
 		}
 		rest = append(rest, a)

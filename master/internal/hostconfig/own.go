@@ -71,10 +71,10 @@ type setting struct {
 }
 
 // takeOwn takes the own keywords out of args.
-func takeOwn(args []arg) (ssh []arg, own []setting) {
+func takeOwn(args []Option) (ssh []Option, own []setting) {
 	for _, a := range args {
-		key, value := splitOption(a.value)
-		if _, ok := ownFields[strings.ToLower(key)]; a.opt == 'o' && ok {
+		key, value := splitOption(a.Value)
+		if _, ok := ownFields[strings.ToLower(key)]; a.Letter == 'o' && ok {
 			own = append(own, setting{key, value, "-o"})
 			continue
 		}

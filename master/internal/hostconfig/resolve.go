@@ -79,7 +79,7 @@ func Resolve(ctx context.Context, q Query) (*Host, error) {
 // surroundings are a query made ready: what the parts of a resolution read.
 type surroundings struct {
 	query Query
-	args  []arg // without own keywords
+	args  []Option // without own keywords
 	given []setting
 	dest  Jump // the destination as typed
 	dir   string
@@ -101,7 +101,7 @@ func (q Query) surroundings() (*surroundings, error) {
 		x.log = slog.New(slog.DiscardHandler)
 	}
 	x.me = x.env.account()
-	args, err := parseArgs(q.Args)
+	args, err := Options(q.Args)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (q Query) surroundings() (*surroundings, error) {
 // ask fills h from ssh.
 func (x *surroundings) ask(ctx context.Context, h *Host) (err error) {
 	c := sshCommand{path: x.ssh, dir: x.dir, env: x.env, log: x.log}
-	args := renderArgs(resolvable(x.args))
+	args := Words(resolvable(x.args))
 	if h.Raw, err = c.print(ctx, args, x.query.Destination); err != nil {
 		return err
 	}

@@ -55,25 +55,25 @@ func (r *reader) readArgs() error {
 		r.raw["port"] = []string{fmt.Sprint(r.dest.Port)}
 	}
 	for _, a := range r.args {
-		if a.opt == 'o' {
+		if a.Letter == 'o' {
 			e := entry{position: position{file: "-o", line: 0}}
-			e.key, e.value = splitOption(a.value)
+			e.key, e.value = splitOption(a.Value)
 			if err := r.readEntry(e); err != nil {
 				return err
 			}
 			continue
 		}
-		for _, k := range flagKeywords[a.opt] {
+		for _, k := range flagKeywords[a.Letter] {
 			value := k.value
 			if value == "" {
-				value = a.value
+				value = a.Value
 			}
-			if a.opt == 'i' && !r.exists(value) {
+			if a.Letter == 'i' && !r.exists(value) {
 				r.warn("identity file %s of -i does not exist", value)
 				continue
 			}
 			if err := r.add(k.key, []string{value}); err != nil {
-				return fmt.Errorf("hostconfig: -%c %s %w", a.opt, printable(a.value), err)
+				return fmt.Errorf("hostconfig: -%c %s %w", a.Letter, printable(a.Value), err)
 			}
 		}
 	}
@@ -93,10 +93,10 @@ func (r *reader) verbosity() {
 }
 
 // flags returns the letters of args.
-func flags(args []arg) []byte {
+func flags(args []Option) []byte {
 	var letters []byte
 	for _, a := range args {
-		letters = append(letters, a.opt)
+		letters = append(letters, a.Letter)
 	}
 	return letters
 }

@@ -16,11 +16,11 @@ func (h *Host) StockSSH() (program string, options []string, destination string,
 	if h.program == "" {
 		return "", nil, "", false
 	}
-	args, err := parseArgs(h.asked.Args)
+	args, err := Options(h.asked.Args)
 	if err != nil {
 		return "", nil, "", false // Resolve has parsed them before
 	}
 	args, _ = takeOwn(args)
-	args = slices.DeleteFunc(args, func(a arg) bool { return slices.Contains([]byte(unfitForMaster), a.opt) })
-	return h.program, renderArgs(args), h.asked.Destination, true
+	args = slices.DeleteFunc(args, func(a Option) bool { return slices.Contains([]byte(unfitForMaster), a.Letter) })
+	return h.program, Words(args), h.asked.Destination, true
 }
