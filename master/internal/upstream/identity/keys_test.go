@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -54,6 +55,25 @@ func TestEncryptedKeys(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, p.asked, 1)
 		})
+	}
+}
+
+// The old format has no check: some wrong passphrases make something of it that is no key.
+func TestManyWrongPassphrases(t *testing.T) {
+	folder := t.TempDir()
+	const wrong = 2000
+	for _, kind := range []string{"ecdsa", "rsa"} {
+		keygen(t, folder, "-t", kind, "-m", "PEM", "-N", "open sesame", "-f", kind)
+		p := &person{}
+		for i := range wrong {
+			p.answers = append(p.answers, fmt.Sprint("wrong ", i))
+		}
+		p.answers = append(p.answers, "open sesame")
+		c, _ := newConfig(t)
+		c.IdentityFiles, c.Prompter, c.NumberOfPasswordPrompts = files(folder+"/"+kind), p, wrong+1
+		_, err := login(t, newSSHD(t, keysOnly, folder+"/"+kind+".pub"), c)
+		require.NoError(t, err, kind)
+		require.Len(t, p.asked, wrong+1, kind)
 	}
 }
 

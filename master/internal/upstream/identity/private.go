@@ -17,7 +17,8 @@ var errPassphrase = errors.New("incorrect passphrase")
 // writes. An empty passphrase is none. errPassphrase means that another
 // passphrase may do.
 func parsePrivate(data, passphrase []byte) (crypto.PrivateKey, error) {
-	if block, _ := pem.Decode(data); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
+	block, _ := pem.Decode(data)
+	if block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
 		defer clear(block.Bytes)
 		if len(passphrase) == 0 {
 			return nil, errPassphrase
@@ -26,7 +27,12 @@ func parsePrivate(data, passphrase []byte) (crypto.PrivateKey, error) {
 	}
 	private, err := parseKnown(data, passphrase)
 	var missing *ssh.PassphraseMissingError
-	if errors.As(err, &missing) || errors.Is(err, x509.IncorrectPasswordError) {
+	switch {
+	case errors.As(err, &missing) || errors.Is(err, x509.IncorrectPasswordError):
+		return nil, errPassphrase
+	case err != nil && len(passphrase) > 0 && block != nil && block.Headers["DEK-Info"] != "":
+		// This old format has no check: of 256 wrong passphrases one decrypts to
+		// something. Whatever is wrong with that, it was most likely the passphrase.
 		return nil, errPassphrase
 	}
 	return private, err
