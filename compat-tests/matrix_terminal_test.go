@@ -28,14 +28,22 @@ func resizes(c *cell) mark {
 	c.Helper()
 	term, p := atTerminal(c.T, c.place, c.slave.host, c.script(`
 		size() { until test "$(stty size)" = "$*"; do sleep 0.05; done; }
-		size 24 80                                         # the place may set it a moment after the command has begun
-		(size 31 97 </dev/tty; touch resized) </dev/null & # ssh has been told, then
+		size 24 80 # the place may set it a moment after the command has begun
+		rm -f listens resized
+		{
+			until stty -a | grep -q -- -icanon; do sleep 0.05; done; touch listens # raw mode comes last of what ssh sets up
+			size 31 97; touch resized                                              # ssh has been told, then
+		} </dev/tty &
 		ssh -tt $host 'stty size; echo $TERM; echo ready; read x; stty size; test -n "$x" || until test "$(stty size)" = "31 97"; do sleep 0.05; done; echo "changed $x"; read x; exit 4'`))
-	// The slave may have put its terminal into raw mode by then, or not yet.
+	// The slave may have put its terminal into raw mode by then, or not yet. This side of it tells nothing: where it
+	// is lent to a container it has been raw from the start.
 	require.Contains(c, strings.ReplaceAll(term.Expect(c, "ready"), "\r", ""), "24 80\nxterm\n")
-	term.Raw(c)
+	is := func(file string) func() bool {
+		return func() bool { return bash(c.T, c.place, c.slave.host, c.script("test -e "+file), nil).Code == 0 }
+	}
+	eventually(c, is("listens"), "the slave's terminal never became raw")
 	term.Resize(c, 31, 97)
-	eventually(c, func() bool { return bash(c.T, c.place, c.slave.host, c.script("test -e resized"), nil).Code == 0 }, "the slave's terminal has its old size")
+	eventually(c, is("resized"), "the slave's terminal has its old size")
 	result := mark{}
 	if c.apart() {
 		// It tells by a signal to a process that it cannot reach.
