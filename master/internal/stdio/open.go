@@ -92,12 +92,15 @@ func openPlain(fd int, kind string) *Stream {
 // is. The calls do not rely on the flag, which another holder may clear.
 func openSocket(fd, flags int) *Stream {
 	if flags&unix.O_NONBLOCK != 0 {
-		// newPolled keeps or closes what it is given, so give it a duplicate.
+		// The driver closes what it is given, so give it a duplicate; and at once
+		// into the poller, which takes what is non-blocking only.
 		if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			if d := newPolled(dup); d != nil {
+			s, d := newPolledStream(kindSocket, "polled", dup, socket{})
+			if d.enter() == nil {
 				unix.Close(fd)
-				return newStream(kindSocket, "polled", d, socket{})
+				return s
 			}
+			d.close()
 		}
 	}
 	return newStream(kindSocket, "watched", newShared(fd), socket{})
@@ -111,12 +114,9 @@ func openPrivate(fd int, kind string, flags int) *Stream {
 	if err != nil {
 		return nil
 	}
-	d := newPolled(private)
-	if d == nil {
-		return nil
-	}
 	unix.Close(fd)
-	return newStream(kind, "reopened", d, direct{})
+	s, _ := newPolledStream(kind, "reopened", private, direct{})
+	return s
 }
 
 func lookSlowly(fd int) (mode uint32, device uint64, err error) {

@@ -50,8 +50,8 @@ type mover interface {
 }
 
 // side is one direction of a stream. The functions handed to the driver are
-// made once and take their arguments from here, so that a call allocates
-// nothing.
+// made once, when they are needed first, and take their arguments from here, so
+// that a call allocates nothing.
 type side struct {
 	mu  sync.Mutex // held by the one caller, also while it waits
 	try func(fd uintptr) bool
@@ -66,10 +66,23 @@ type side struct {
 }
 
 func newStream(kind, how string, d driver, m mover) *Stream {
-	s := &Stream{kind: kind, how: how, tty: kind == kindTerminal, driver: d, mover: m}
-	s.in.try = s.tryRead
-	s.out.try = s.tryWrite
+	s := new(Stream)
+	s.init(kind, how, d, m)
 	return s
+}
+
+func (s *Stream) init(kind, how string, d driver, m mover) {
+	s.kind, s.how, s.tty, s.driver, s.mover = kind, how, kind == kindTerminal, d, m
+}
+
+// newPolledStream is a stream and its driver in one piece of memory.
+func newPolledStream(kind, how string, fd int, m mover) (*Stream, *polled) {
+	both := &struct {
+		Stream
+		polled
+	}{polled: polled{fd: fd}}
+	both.init(kind, how, &both.polled, m)
+	return &both.Stream, &both.polled
 }
 
 // Read reads what is there, waiting until something is. It returns io.EOF at
@@ -111,6 +124,9 @@ func (s *Stream) ReadPooled(pool *Pool) (*Buffer, error) {
 
 func (s *Stream) runRead() error {
 	d := &s.in
+	if d.try == nil {
+		d.try = s.tryRead
+	}
 	d.n, d.err = 0, nil
 	if err := s.driver.read(d.try); err != nil {
 		return s.fail("read", err)
@@ -161,6 +177,9 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	d := &s.out
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.try == nil {
+		d.try = s.tryWrite
+	}
 	d.p, d.n, d.err = p, 0, nil
 	err = s.driver.write(d.try)
 	d.p = nil
