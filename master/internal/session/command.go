@@ -22,7 +22,7 @@ func (s *Session) command(c byte) {
 		s.ch.SendRequest("break", false, ssh.Marshal(breakReq{breakLength}))
 	case 'R':
 		// x/crypto/ssh rekeys by volume and has no way to ask for it.
-		s.log.Debug("rekey asked for by an escape: not possible on this link")
+		s.req.Log.Debug("rekey asked for by an escape: not possible on this link")
 	case '#':
 		s.say(esc + "#")
 		s.info("channels")

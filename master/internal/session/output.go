@@ -10,10 +10,12 @@ import (
 
 // A read of a channel says nothing beforehand, so somebody must hold a buffer
 // for it. It is a small one while a session is quiet, as most are most of the
-// time, and a large one from the pool while reads come back full.
+// time, and a large one from the pool while reads come back with much: one that
+// has a screen or a prompt to show is quiet again after it.
 const (
-	quietBuffer = 512
+	quietBuffer = 256
 	bulkBuffer  = 64 << 10
+	much        = 4 << 10
 )
 
 var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
@@ -47,14 +49,14 @@ func copyOutput(to *stdio.Stream, from io.Reader, count *atomic.Uint64, gone fun
 	}
 }
 
-// copyBulk copies with a large buffer until a read leaves most of it empty.
+// copyBulk copies with a large buffer until there is not much to read any more.
 func copyBulk(write func([]byte), from io.Reader) error {
 	buf := bulkBuffers.Get().(*[bulkBuffer]byte)
 	defer bulkBuffers.Put(buf)
 	for {
 		n, err := from.Read(buf[:])
 		write(buf[:n])
-		if err != nil || n < quietBuffer {
+		if err != nil || n < much {
 			return err
 		}
 	}

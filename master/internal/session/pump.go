@@ -22,8 +22,9 @@ var inputs = stdio.NewPool(64 << 10)
 // While the input is quiet there is no goroutine: copyStdin runs again when there
 // is something to copy.
 func (s *Session) copyStdin() {
+	again := s.copyStdin // made once, not for each read
 	for {
-		buf, err := s.files.In.ReadOrPark(inputs, s.copyStdin)
+		buf, err := s.files.In.ReadOrPark(inputs, again)
 		if err == stdio.ErrParked {
 			return
 		}
@@ -32,7 +33,7 @@ func (s *Session) copyStdin() {
 			s.endOfInput()
 			break
 		}
-		err = s.filter(buf.Bytes())
+		err = s.input(buf.Bytes())
 		buf.Release()
 		if err != nil {
 			s.files.In.Close()
@@ -52,30 +53,26 @@ func (s *Session) endOfInput() {
 
 // stdinEnded notes that nothing will be sent to the host any more.
 func (s *Session) stdinEnded() {
-	close(s.stdinOver)
 	s.advance(func(p *progress) { p.stdin = true })
 }
 
-// inputFilter is the way of the bytes from a read to the channel: straight, or
-// through the escapes on a terminal that has an escape character.
-func (s *Session) inputFilter() func([]byte) error {
-	if !s.req.TTY || s.req.Escape > 0xff {
-		return s.send
+// input takes what was read to the channel: straight, or through the escapes on a
+// terminal that has an escape character.
+func (s *Session) input(p []byte) error {
+	if s.esc == nil {
+		return s.send(p)
 	}
-	esc := newEscapes(byte(s.req.Escape))
-	return func(p []byte) error {
-		for len(p) > 0 {
-			send, command, rest := esc.next(p)
-			if err := s.send(send); err != nil {
-				return err
-			}
-			if command != 0 {
-				s.command(command)
-			}
-			p = rest
+	for len(p) > 0 {
+		send, command, rest := s.esc.next(p)
+		if err := s.send(send); err != nil {
+			return err
 		}
-		return nil
+		if command != 0 {
+			s.command(command)
+		}
+		p = rest
 	}
+	return nil
 }
 
 // send sends input to the host.
@@ -119,10 +116,10 @@ func (s *Session) sendEOW() {
 
 // answer deals with a request of the host's on the channel. It must not wait
 // for anything: a channel whose requests nobody takes stops its whole link.
-func (s *Session) answer(req *ssh.Request, to *reports) {
+func (s *Session) answer(req *ssh.Request) {
 	switch req.Type {
 	case "exit-status":
-		s.exitStatus(req, to)
+		s.exitStatus(req)
 	case "exit-signal":
 		// OpenSSH passes nothing on: the slave exits with 255.
 		s.advance(func(p *progress) { p.status = true })
@@ -136,7 +133,7 @@ func (s *Session) answer(req *ssh.Request, to *reports) {
 
 // exitStatus passes the first status on. A second one would make stock slaves
 // give up with an error.
-func (s *Session) exitStatus(req *ssh.Request, to *reports) {
+func (s *Session) exitStatus(req *ssh.Request) {
 	var msg struct{ Status uint32 }
 	if err := ssh.Unmarshal(req.Payload, &msg); err != nil {
 		reply(req, false)
@@ -145,7 +142,7 @@ func (s *Session) exitStatus(req *ssh.Request, to *reports) {
 	reply(req, true)
 	if !s.exited {
 		s.exited = true
-		to.send(func() { to.to.Exited(msg.Status) })
+		s.reports.send(func(to Reporter) { to.Exited(msg.Status) })
 	}
 	s.advance(func(p *progress) { p.status = true })
 }

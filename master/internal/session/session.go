@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,24 +16,22 @@ import (
 const flushGrace = 2 * time.Second
 
 // A Session is one channel of type "session" and the three descriptors of the
-// slave that asked for it.
+// slave that asked for it. Most sessions do nothing most of the time, and some
+// masters have a thousand: what is needed only for a while is not kept here.
 type Session struct {
-	req   Request
+	req   Request // of which start forgets what was sent
 	files *stdio.Set
 	modes []byte // RFC 4254 section 8, read while the slave's terminal was still cooked
 	ch    Berth
 	reqs  <-chan *ssh.Request
-	log   *slog.Logger
+	esc   *escapes // nil for none
 
-	over   chan struct{} // closed at the ordinary end
-	closed chan struct{} // closed by Close
-
-	stdinOver chan struct{} // closed when the standard input was copied or given up
+	over      chan struct{} // closed at the end, the ordinary one or by Close
 	closeOnce sync.Once
 	eowOnce   sync.Once
 
-	moved  Traffic
-	filter func([]byte) error // what copyStdin does with the input
+	moved   Traffic
+	reports reports
 
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
 	exited        bool        // an exit-status was passed on; belongs to Run
@@ -42,8 +39,10 @@ type Session struct {
 	sizing   sync.Mutex  // held from reading a size to having sent it, so that the last one sent is the last one read
 	resizing atomic.Bool // a Resize waits for sizing, and will read whatever the size is by then
 
-	mu   sync.Mutex
-	done progress
+	mu      sync.Mutex
+	done    progress
+	ended   bool          // over is closed
+	flushed chan struct{} // closed when nothing more goes to the host; nil before Close
 }
 
 // Open opens a session channel for a slave and takes ownership of its files,
@@ -53,12 +52,7 @@ type Session struct {
 // The slave's terminal modes are read here, before it hears that its session
 // is open, because it enters raw mode as soon as it does.
 func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Session, error) {
-	s := &Session{
-		req: req, files: files, log: req.Log,
-		over:      make(chan struct{}),
-		closed:    make(chan struct{}),
-		stdinOver: make(chan struct{}),
-	}
+	s := &Session{req: req, files: files, over: make(chan struct{})}
 	ch, reqs, err := to.OpenChannel(ctx, "session", nil)
 	if err != nil {
 		files.Close()
@@ -74,38 +68,29 @@ func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Sessi
 // Run starts what was asked for, copies until the session is over, and
 // returns when every descriptor of the slave is closed. It is called once.
 func (s *Session) Run(slave Reporter) {
+	s.reports.to = slave
+	defer s.reports.close()
 	go s.copyStdout()
 	go s.copyStderr()
-	started := make(chan startup, 2)
-	go s.start(started)
+	go s.start()
 
-	reports := &reports{to: slave}
-	defer reports.wait()
 	requests := s.reqs
 	for {
 		select {
 		case req, ok := <-requests:
 			if ok {
-				select { // of two that are there the start comes first
-				case event := <-started:
-					s.report(event, reports)
-				default:
-				}
-				s.answer(req, reports)
+				s.answer(req)
 				continue
 			}
 			requests = nil
 			s.ch.Closed()
 			s.advance(func(p *progress) { p.requests = true })
-		case event := <-started:
-			s.report(event, reports)
 		case <-s.over:
-			s.mourn()
-			s.files.Close()
-			s.ch.Close()
-			go s.discard(requests)
-			return
-		case <-s.closed:
+			if !s.left() {
+				s.mourn()
+				s.files.Close()
+				s.ch.Close()
+			}
 			go s.discard(requests)
 			return
 		}
@@ -139,43 +124,6 @@ func (s *Session) discard(requests <-chan *ssh.Request) {
 	}
 }
 
-// report tells the slave, or ends the session, as the start of it went.
-func (s *Session) report(event startup, to *reports) {
-	switch event {
-	case startPTYRefused:
-		to.send(to.to.TTYRefused)
-	case startRefused:
-		s.Close()
-	}
-}
-
-// reports passes on to the slave what it has to hear, in order, without waiting
-// for a slave that does not listen: the requests of the host's channel must be
-// taken meanwhile.
-type reports struct {
-	to   Reporter
-	last chan struct{} // closed when the last report was sent; nil before any
-}
-
-func (r *reports) send(report func()) {
-	before, sent := r.last, make(chan struct{})
-	r.last = sent
-	go func() {
-		defer close(sent)
-		if before != nil {
-			<-before
-		}
-		report()
-	}()
-}
-
-// wait returns when everything was sent.
-func (r *reports) wait() {
-	if r.last != nil {
-		<-r.last
-	}
-}
-
 // Close ends the session at once, as when its slave has left: unsent output is
 // dropped, the slave's descriptors are closed, and the host sees the end of
 // its input and then of the channel. It may be called at any time and more
@@ -183,21 +131,39 @@ func (r *reports) wait() {
 func (s *Session) Close() {
 	s.closeOnce.Do(func() {
 		s.files.Close()
-		close(s.closed)
-		go s.hangUp()
+		go s.hangUp(s.leave())
 	})
+}
+
+// leave ends Run without the ordinary end. What it returns is closed when nothing
+// more goes to the host.
+func (s *Session) leave() (flushed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushed = make(chan struct{})
+	if s.done.silent() {
+		close(s.flushed)
+	}
+	s.end()
+	return s.flushed
+}
+
+// left says whether Close was called.
+func (s *Session) left() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushed != nil
 }
 
 // hangUp lets the standard input that was already read reach the host, then
 // closes the channel; the readers end with the host's own CLOSE.
-func (s *Session) hangUp() {
+func (s *Session) hangUp(flushed <-chan struct{}) {
 	s.kill()
 	s.sendEOW()
 	grace := time.NewTimer(flushGrace)
 	defer grace.Stop()
 	select {
-	case <-s.stdinOver:
-	case <-s.over:
+	case <-flushed:
 	case <-grace.C:
 	}
 	s.ch.Close()
@@ -205,12 +171,11 @@ func (s *Session) hangUp() {
 
 // kill has the host signal what a slave that left has left running.
 func (s *Session) kill() {
-	select {
-	case <-s.over:
-	default:
-		if s.req.KillRemote {
-			s.ch.SendRequest("signal", false, ssh.Marshal(signalReq{"TERM"}))
-		}
+	s.mu.Lock()
+	runs := !s.done.complete()
+	s.mu.Unlock()
+	if runs && s.req.KillRemote {
+		s.ch.SendRequest("signal", false, ssh.Marshal(signalReq{"TERM"}))
 	}
 }
 
@@ -274,13 +239,27 @@ func (p progress) complete() bool {
 	return p.stdout && p.stderr && (p.requests || p.status && p.stdin)
 }
 
+// silent says whether the host gets nothing more of the slave's input.
+func (p progress) silent() bool { return p.stdin || p.complete() }
+
 // advance notes a step and ends the session when it was the last one.
 func (s *Session) advance(step func(*progress)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.done.complete()
+	silent := s.done.silent()
 	step(&s.done)
-	if !before && s.done.complete() {
+	if s.flushed != nil && !silent && s.done.silent() {
+		close(s.flushed)
+	}
+	if s.done.complete() {
+		s.end()
+	}
+}
+
+// end has Run return, once. The lock is held.
+func (s *Session) end() {
+	if !s.ended {
+		s.ended = true
 		close(s.over)
 	}
 }

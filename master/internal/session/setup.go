@@ -6,14 +6,6 @@ import (
 	"sshmaster/master/internal/stdio"
 )
 
-// startup is what came of starting a session.
-type startup int
-
-const (
-	startPTYRefused startup = iota // it goes on without a terminal
-	startRefused                   // the host runs nothing
-)
-
 // Payloads of channel requests, RFC 4254 sections 6.2 to 6.9.
 type (
 	ptyReq struct {
@@ -36,7 +28,28 @@ type (
 
 // start sends the channel requests in OpenSSH's order, x11, agent, pty, env,
 // and then the program, and copies the standard input once that is running.
-func (s *Session) start(events chan<- startup) {
+func (s *Session) start() {
+	refusal, err := s.request()
+	s.req.Env, s.req.X11, s.modes = nil, nil, nil // a session may last
+	switch {
+	case err != nil: // the channel has ended: its readers say so, and nothing of the input is touched
+		s.stdinEnded()
+	case refusal != "":
+		s.req.Log.Debug("session refused", "reason", refusal)
+		s.say(refusal)
+		s.stdinEnded()
+		s.Close()
+	default:
+		if s.req.TTY && s.req.Escape <= 0xff {
+			s.esc = newEscapes(byte(s.req.Escape))
+		}
+		s.copyStdin()
+	}
+}
+
+// request sends the requests. A refusal of the program is for the slave's
+// terminal.
+func (s *Session) request() (refusal string, err error) {
 	if s.req.X11 != nil && s.ch.Trusted() && s.ch.X11() {
 		s.requestX11()
 	}
@@ -44,23 +57,12 @@ func (s *Session) start(events chan<- startup) {
 		s.ch.SendRequest("auth-agent-req@openssh.com", false, nil)
 	}
 	if s.req.TTY && !s.requestPTY() {
-		events <- startPTYRefused
+		s.reports.send(Reporter.TTYRefused)
 	}
 	for _, v := range s.req.Env {
 		s.ch.SendRequest("env", false, ssh.Marshal(envReq(v)))
 	}
-	switch refusal, err := s.requestProgram(); {
-	case err != nil: // the channel has ended: its readers say so, and nothing of the input is touched
-		s.stdinEnded()
-	case refusal != "":
-		s.log.Debug("session refused", "reason", refusal)
-		s.say(refusal)
-		s.stdinEnded()
-		events <- startRefused
-	default:
-		s.filter = s.inputFilter()
-		s.copyStdin()
-	}
+	return s.requestProgram()
 }
 
 // requestX11 asks for X11 forwarding and tells the slave when it is refused.

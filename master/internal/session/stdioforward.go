@@ -3,8 +3,8 @@ package session
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
@@ -83,7 +83,7 @@ func (f *StdioForward) Run() {
 	go discard(f.reqs)
 	go f.copyInput()
 	// Extended data means nothing here, but unread it would use up the window.
-	go io.Copy(io.Discard, f.ch.Stderr())
+	go copyOutput(nil, f.ch.Stderr(), new(atomic.Uint64), func() {})
 	go f.copyOutput()
 	<-f.closed
 }

@@ -1,0 +1,42 @@
+package session
+
+import "sync"
+
+// reports passes on to the slave what it has to hear, in order, without waiting
+// for a slave that does not listen: the requests of the host's channel must be
+// taken meanwhile.
+type reports struct {
+	to Reporter
+
+	mu     sync.Mutex
+	last   chan struct{} // closed when the last report was sent; nil before any
+	closed bool
+}
+
+func (r *reports) send(report func(Reporter)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	before, sent := r.last, make(chan struct{})
+	r.last = sent
+	go func() {
+		defer close(sent)
+		if before != nil {
+			<-before
+		}
+		report(r.to)
+	}()
+}
+
+// close returns when everything was sent; nothing is any more after that.
+func (r *reports) close() {
+	r.mu.Lock()
+	r.closed = true
+	last := r.last
+	r.mu.Unlock()
+	if last != nil {
+		<-last
+	}
+}
