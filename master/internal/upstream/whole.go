@@ -36,11 +36,11 @@ type whole struct {
 	next, have int              // ahead[next:have] was read and not asked for yet
 	more       bool             // the last read took all that was asked for
 
-	mu    sync.Mutex // guards what follows
-	hold  bool       // see holdWrites
-	begun []byte     // the beginning of a packet, or empty
-	late  *time.Timer
-	err   error // of a write that its caller believed done
+	mu    sync.Mutex   // guards what follows
+	hold  bool         // see holdWrites
+	begun *[spill]byte // the beginning of a packet, lent while there is one
+	late  *time.Timer  // made when one is held first
+	err   error        // of a write that its caller believed done
 	parts net.Buffers
 	pair  [2][]byte
 }
@@ -58,13 +58,14 @@ func (w *whole) holdWrites() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hold = true
-	w.begun = make([]byte, 0, spill)
-	w.late = time.AfterFunc(time.Hour, w.flushLate)
-	w.late.Stop()
 }
 
-// aheads are the buffers for what is read ahead. A link that is silent has none.
-var aheads = sync.Pool{New: func() any { return new([readAhead]byte) }}
+// aheads are the buffers for what is read ahead, beginnings those for what is held.
+// A link that is silent has none.
+var (
+	aheads     = sync.Pool{New: func() any { return new([readAhead]byte) }}
+	beginnings = sync.Pool{New: func() any { return new([spill]byte) }}
+)
 
 // Read reads what is there, and once there was more than was asked for, further
 // than that.
@@ -107,23 +108,38 @@ func (w *whole) Write(p []byte) (int, error) {
 	switch {
 	case w.err != nil:
 		return 0, w.err
-	case len(w.begun) > 0:
+	case w.begun != nil:
 		return w.join(p)
 	case w.hold && len(p) == spill:
-		w.begun = append(w.begun, p...)
-		w.late.Reset(holdTime)
+		w.begin(p)
 		return len(p), nil
 	}
 	return w.Conn.Write(p)
 }
 
+// begin holds the beginning of a packet.
+func (w *whole) begin(p []byte) {
+	w.begun = beginnings.Get().(*[spill]byte)
+	copy(w.begun[:], p)
+	if w.late == nil {
+		w.late = time.AfterFunc(holdTime, w.flushLate)
+	} else {
+		w.late.Reset(holdTime)
+	}
+}
+
+// sent gives back the memory of what was held.
+func (w *whole) sent() {
+	beginnings.Put(w.begun)
+	w.begun = nil
+}
+
 // join sends the beginning of a packet together with its rest.
 func (w *whole) join(rest []byte) (int, error) {
 	w.late.Stop()
-	begun := len(w.begun)
-	n, err := w.writeBoth(w.begun, rest)
-	w.begun = w.begun[:0]
-	return max(0, n-begun), err
+	n, err := w.writeBoth(w.begun[:], rest)
+	w.sent()
+	return max(0, n-spill), err
 }
 
 // writeBoth writes two pieces in one call, where the connection has a way to.
@@ -144,11 +160,11 @@ func (w *whole) writeBoth(p, rest []byte) (int, error) {
 func (w *whole) flushLate() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.begun) == 0 {
+	if w.begun == nil {
 		return
 	}
-	_, w.err = w.Conn.Write(w.begun)
-	w.begun = w.begun[:0]
+	_, w.err = w.Conn.Write(w.begun[:])
+	w.sent()
 	if w.err != nil {
 		_ = w.Conn.Close() // whose write it was has long gone on
 	}

@@ -46,6 +46,7 @@ func TestWholePacketsAreOneWrite(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, append(bytes.Clone(head), tail...), got)
 	}
+	require.Nil(t, w.begun, "what is held between packets")
 }
 
 // A packet of exactly that length, as ciphers without AEAD may have it, is sent although nothing follows.
@@ -65,6 +66,7 @@ func TestHeldWritesAreNotHeldForEver(t *testing.T) {
 	_, err = w.Write(make([]byte, 5))
 	require.NoError(t, err)
 	require.Len(t, <-r.writes, 5)
+	require.Nil(t, w.begun, "what is held between packets")
 }
 
 func TestErrorOfALateWriteIsTold(t *testing.T) {
@@ -156,3 +158,19 @@ func TestReadingAhead(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	require.Nil(t, w.ahead)
 }
+
+// A packet that is held costs no memory of its own.
+func TestHeldWritesAllocateNothing(t *testing.T) {
+	w := newWhole(nowhere{})
+	w.holdWrites()
+	head, tail := make([]byte, spill), make([]byte, 100)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		w.Write(head)
+		w.Write(tail)
+	}))
+}
+
+// nowhere is a connection that takes everything.
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
