@@ -27,7 +27,7 @@
 // # Many masters
 //
 // A process may hold any number of masters; nothing of them is global, and they
-// share one wait for slaves that are quiet ([OnQuiet]). Those of one
+// share one wait for slaves that are quiet ([OnQuiet], [OnBusy]). Those of one
 // person share a [Set]: the links to jump hosts, and the watches over sockets and
 // network.
 //

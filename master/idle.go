@@ -36,6 +36,7 @@ func (i *idle) begin() (end func()) {
 	defer i.mu.Unlock()
 	i.busy++
 	i.disarm()
+	nowBusy()
 	var once sync.Once
 	return func() { once.Do(i.end) }
 }

@@ -51,3 +51,17 @@ func TestSomebodyComesWhileItRetires(t *testing.T) {
 	end()
 	<-expired
 }
+
+func TestTellsOfWhatBeginsAndEnds(t *testing.T) {
+	var begun, quiet atomic.Int32
+	OnBusy(func() { begun.Add(1) })
+	OnQuiet(func() { quiet.Add(1) })
+	defer OnBusy(func() {})
+	defer OnQuiet(func() {})
+	i := &idle{}
+	one, other := i.begin(), i.begin()
+	require.GreaterOrEqual(t, begun.Load(), int32(2)) // of this master and, perhaps, others
+	one()
+	other()
+	require.GreaterOrEqual(t, quiet.Load(), int32(1))
+}

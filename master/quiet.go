@@ -6,8 +6,8 @@ import (
 	"sshmaster/master/internal/quiet"
 )
 
-// onQuiet is what [OnQuiet] was given last.
-var onQuiet atomic.Pointer[func()]
+// onQuiet and onBusy are what [OnQuiet] and [OnBusy] were given last.
+var onQuiet, onBusy atomic.Pointer[func()]
 
 // OnQuiet has f called whenever some slave of this process has been quiet for a
 // second or so, and whenever nobody uses some master any more: a program may give
@@ -20,6 +20,18 @@ func OnQuiet(f func()) {
 // nowQuiet tells that nobody uses a master any more.
 func nowQuiet() {
 	if f := onQuiet.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// OnBusy has f called whenever something begins that keeps some master of this
+// process alive: a slave's connection, its session, a forwarded connection. It must
+// not wait. Only the last f counts.
+func OnBusy(f func()) { onBusy.Store(&f) }
+
+// nowBusy tells that something begins.
+func nowBusy() {
+	if f := onBusy.Load(); f != nil {
 		(*f)()
 	}
 }
