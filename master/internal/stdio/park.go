@@ -12,7 +12,7 @@ import (
 // ErrParked is what [Stream.ReadOrPark] returns when nothing came for a while.
 var ErrParked = errors.New("stdio: parked")
 
-// parking is where a stream waits without a goroutine.
+// parking is how a stream waits without a goroutine.
 type parking struct {
 	// The reader's.
 	armed bool // the driver's reads end at a deadline
@@ -34,7 +34,7 @@ type patient interface {
 // and on a goroutine of its own, when something has come or the stream was closed.
 // An idle stream costs no stack then.
 func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
-	k := &s.parking
+	k := &s.input().parking
 	d, ok := s.driver.(patient)
 	if !ok || k.stays {
 		return s.ReadPooled(pool)
@@ -45,7 +45,7 @@ func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
 			d.setReadDeadline(time.Now().Add(quiet.After))
 		}
 		buf, err := s.ReadPooled(pool)
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err != os.ErrDeadlineExceeded {
 			k.moved = true
 			return buf, err
 		}
@@ -64,7 +64,7 @@ func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
 
 // park waits without a goroutine, if that is possible.
 func (s *Stream) park(resume func()) bool {
-	k := &s.parking
+	k := &s.in.Load().parking
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s.closed.Load() {
@@ -77,7 +77,7 @@ func (s *Stream) park(resume func()) bool {
 
 // unpark has the one who was parked go on.
 func (s *Stream) unpark() {
-	k := &s.parking
+	k := &s.in.Load().parking
 	k.mu.Lock()
 	k.watch = nil
 	resume := k.resume
@@ -88,7 +88,11 @@ func (s *Stream) unpark() {
 // leavePark ends the wait of one who is parked, for the stream is about to be
 // closed.
 func (s *Stream) leavePark() {
-	k := &s.parking
+	in := s.in.Load()
+	if in == nil {
+		return
+	}
+	k := &in.parking
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.watch != nil && k.watch.Cancel() {

@@ -12,7 +12,8 @@ import (
 )
 
 // Stream is one passed descriptor. One goroutine may read while another
-// writes and a third closes.
+// writes and a third closes. Most are used in one direction alone, so what a
+// direction needs is made with its first use.
 type Stream struct {
 	kind string // "terminal", "pipe", ...: immutable
 	how  string // "reopened", "watched", ...: immutable
@@ -21,10 +22,8 @@ type Stream struct {
 	driver driver
 	mover  mover
 
-	in  side
-	out side
-
-	parking parking
+	in  atomic.Pointer[input]
+	out atomic.Pointer[side]
 
 	closed   atomic.Bool
 	once     sync.Once
@@ -49,20 +48,42 @@ type mover interface {
 	stuck() bool
 }
 
-// side is one direction of a stream. The functions handed to the driver are
-// made once, when they are needed first, and take their arguments from here, so
-// that a call allocates nothing.
+// side is one direction of a stream. The function handed to the driver is made
+// once and takes its arguments from here, so that a call allocates nothing.
 type side struct {
 	mu  sync.Mutex // held by the one caller, also while it waits
 	try func(fd uintptr) bool
 
-	p    []byte  // what is left to write, or where to read to
-	pool *Pool   // where to take a buffer from, if p is nil
-	buf  *Buffer // the buffer taken
-	n    int
-	err  error
+	p   []byte // what is left to write, or where to read to
+	n   int
+	err error
 
 	bulk bool // more came, or was to go, than the pipe holds; see widen
+}
+
+// input is what reading takes beside that.
+type input struct {
+	side
+	pool *Pool   // where to take a buffer from, if p is nil
+	buf  *Buffer // the buffer taken
+
+	parking parking
+}
+
+func (s *Stream) input() *input {
+	if d := s.in.Load(); d != nil {
+		return d
+	}
+	s.in.CompareAndSwap(nil, &input{side: side{try: s.tryRead}})
+	return s.in.Load()
+}
+
+func (s *Stream) output() *side {
+	if d := s.out.Load(); d != nil {
+		return d
+	}
+	s.out.CompareAndSwap(nil, &side{try: s.tryWrite})
+	return s.out.Load()
 }
 
 func newStream(kind, how string, d driver, m mover) *Stream {
@@ -91,11 +112,11 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	d := &s.in
+	d := s.input()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.p = p
-	err := s.runRead()
+	err := s.runRead(d)
 	d.p = nil
 	return d.n, err
 }
@@ -105,11 +126,11 @@ func (s *Stream) Read(p []byte) (int, error) {
 // caller owns the buffer and gives it back with Release. The buffer is nil
 // when the error is not.
 func (s *Stream) ReadPooled(pool *Pool) (*Buffer, error) {
-	d := &s.in
+	d := s.input()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pool = pool
-	err := s.runRead()
+	err := s.runRead(d)
 	buf := d.buf
 	d.pool, d.buf = nil, nil
 	if err != nil {
@@ -122,11 +143,7 @@ func (s *Stream) ReadPooled(pool *Pool) (*Buffer, error) {
 	return buf, nil
 }
 
-func (s *Stream) runRead() error {
-	d := &s.in
-	if d.try == nil {
-		d.try = s.tryRead
-	}
+func (s *Stream) runRead(d *input) error {
 	d.n, d.err = 0, nil
 	if err := s.driver.read(d.try); err != nil {
 		return s.fail("read", err)
@@ -145,7 +162,7 @@ func (s *Stream) runRead() error {
 // tryRead attempts the read first; only EAGAIN leads to a wait. The poller is
 // edge-triggered and forgets an edge that came before the attempt.
 func (s *Stream) tryRead(fd uintptr) bool {
-	d := &s.in
+	d := s.in.Load()
 	if s.closed.Load() {
 		d.err = os.ErrClosed
 		return true
@@ -165,7 +182,7 @@ func (s *Stream) tryRead(fd uintptr) bool {
 	}
 	d.n, d.err = max(n, 0), err
 	if n == len(p) {
-		s.isBulk(d, int(fd))
+		s.isBulk(&d.side, int(fd))
 	}
 	return true
 }
@@ -174,12 +191,9 @@ func (s *Stream) tryRead(fd uintptr) bool {
 // is EPIPE when the reader left, and os.ErrClosed once the stream was closed;
 // n then says how much was written before.
 func (s *Stream) Write(p []byte) (n int, err error) {
-	d := &s.out
+	d := s.output()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.try == nil {
-		d.try = s.tryWrite
-	}
 	d.p, d.n, d.err = p, 0, nil
 	err = s.driver.write(d.try)
 	d.p = nil
@@ -195,7 +209,7 @@ func (s *Stream) WriteString(text string) (int, error) {
 }
 
 func (s *Stream) tryWrite(fd uintptr) bool {
-	d := &s.out
+	d := s.out.Load()
 	for len(d.p) > 0 {
 		if s.closed.Load() {
 			d.err = os.ErrClosed
@@ -237,6 +251,8 @@ func (s *Stream) fail(op string, err error) error {
 		return nil
 	case s.closed.Load(), err == os.ErrClosed:
 		return os.ErrClosed
+	case err == os.ErrDeadlineExceeded:
+		return err
 	}
 	return fmt.Errorf("stdio: %s %s: %w", op, s.kind, err)
 }
