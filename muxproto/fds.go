@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"syscall"
 )
 
@@ -11,6 +12,14 @@ import (
 // rest of the room is there to close what came too many: some systems leave
 // open what found no room.
 const roomFor = 32
+
+// A room is where a descriptor arrives, and the byte beside it.
+type room struct {
+	data    [1]byte
+	control []byte
+}
+
+var rooms = sync.Pool{New: func() any { return &room{control: make([]byte, syscall.CmsgSpace(4*roomFor))} }}
 
 // SendFD sends one descriptor beside one byte. It lends fd, which may be closed
 // afterwards.
@@ -55,16 +64,16 @@ func (c *Conn) sendFD(fd int) error {
 // ErrSurplusDescriptor; at the end of the connection it is io.ErrUnexpectedEOF
 // too. Call it right after a message that descriptors follow.
 func (c *Conn) ReceiveFD() (int, error) {
-	var data [1]byte
-	control := make([]byte, syscall.CmsgSpace(4*roomFor))
-	n, flags, err := c.sock.readDescriptors(data[:], control)
+	r := rooms.Get().(*room)
+	defer rooms.Put(r)
+	n, flags, err := c.sock.readDescriptors(r.data[:], r.control)
 	if errors.Is(err, io.EOF) {
 		return -1, fmt.Errorf("%w: %w", ErrNoDescriptor, io.ErrUnexpectedEOF)
 	}
 	if err != nil {
 		return -1, fmt.Errorf("muxproto: receive descriptor: %w", err)
 	}
-	fds := rights(control[:n])
+	fds := rights(r.control[:n])
 	switch {
 	case len(fds) > 1, flags&syscall.MSG_CTRUNC != 0:
 		closeAll(fds)
