@@ -3,16 +3,10 @@ package quiet
 import (
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	require.Eventually(t, is, 20*time.Second, time.Millisecond, what)
-}
 
 func pipe(t *testing.T) (r, w int) {
 	t.Helper()
