@@ -46,7 +46,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
-	return s.board(m.RequestID, ses, func(id uint32) { ses.Run(&reporter{s, id}) })
+	return s.board(m.RequestID, ses, func(id uint32, over func()) { ses.Start(&reporter{s, id}, over) })
 }
 
 // sessionRequest is what the slave asked for, less what this master's
@@ -103,7 +103,7 @@ func (s *slave) newStdioForward(ctx context.Context, m *muxproto.NewStdioForward
 	if err != nil {
 		return s.refuse(m.RequestID, err)
 	}
-	return s.board(m.RequestID, fwd, func(uint32) { fwd.Run() })
+	return s.board(m.RequestID, fwd, func(_ uint32, over func()) { fwd.Start(over) })
 }
 
 func stdioQuestion(t session.Target) string {

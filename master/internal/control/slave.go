@@ -172,8 +172,8 @@ func (s *slave) seat(p passenger, number int) {
 }
 
 // board makes p the passenger of this slave, tells the slave its number, and
-// runs it until it ends, which ends the connection as well.
-func (s *slave) board(request uint32, p passenger, run func(id uint32)) error {
+// starts it. Its end ends the connection as well.
+func (s *slave) board(request uint32, p passenger, start func(id uint32, over func())) error {
 	number := s.srv.numbers.Take()
 	s.seat(p, number) // first: who has read the answer also finds it in the list of channels
 	if err := s.reply(&muxproto.SessionOpened{RequestID: request, SessionID: uint32(number)}); err != nil {
@@ -183,11 +183,12 @@ func (s *slave) board(request uint32, p passenger, run func(id uint32)) error {
 		return err
 	}
 	end := s.srv.cfg.Busy()
-	s.running.Go(func() {
-		defer end()
-		defer s.srv.numbers.Free(number)
-		run(uint32(number))
+	s.running.Add(1)
+	start(uint32(number), func() {
 		s.cut()
+		s.srv.numbers.Free(number)
+		end()
+		s.running.Done()
 	})
 	return nil
 }

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
 
@@ -53,10 +54,7 @@ func startOn(t *testing.T, link session.Opener, req session.Request) *running {
 	s, err := session.Open(t.Context(), link, req, c.files)
 	require.NoError(t, err)
 	r := &running{Session: s, caller: c, over: make(chan struct{})}
-	go func() {
-		s.Run(&r.heard)
-		close(r.over)
-	}()
+	s.Start(&r.heard, func() { close(r.over) })
 	t.Cleanup(func() {
 		s.Close()
 		<-r.over
@@ -76,6 +74,19 @@ func TestSeatIsGivenBack(t *testing.T) {
 	left := startOn(t, link, request("cat"))
 	left.Close()
 	<-link.closed
+}
+
+// A slave may leave before it hears that its session is open.
+func TestSeatOfWhatNeverStartedIsGivenBack(t *testing.T) {
+	srv := sshtest.NewServer(t)
+	link := newBerthing(t, srv)
+	c := newCaller(t)
+	s, err := session.Open(t.Context(), link, request("cat"), c.files)
+	require.NoError(t, err)
+	s.Close()
+	<-link.closed
+	_, err = io.ReadAll(c.out)
+	require.NoError(t, err, "the descriptors are closed")
 }
 
 func TestLostLinkIsNamed(t *testing.T) {

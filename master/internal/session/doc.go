@@ -5,9 +5,9 @@
 // Each is one channel on a link and up to three descriptors that the slave
 // passed. A session is opened first ([Open]), so that a refusal has not
 // touched a byte of the slave's input, and run after the slave was told
-// ([Session.Run]). There is one goroutine for each direction and no queue
+// ([Session.Start]). There is one goroutine for each direction and no queue
 // between a descriptor and the channel: back-pressure is the blocked write. While
-// the slave's input is quiet, its direction has none.
+// the slave's input is quiet, its direction has none, nor has what the host asks.
 //
 // # How a session ends
 //
@@ -16,7 +16,7 @@
 //	[Session.Close]                                      the slave left, or ~.
 //	the link ends                                        looks like the host's CLOSE, without a status
 //
-// In each case the slave's descriptors are closed before Run returns, and
+// In each case the slave's descriptors are closed before it is over, and
 // nothing is read from them afterwards. What the host still has to say on the
 // channel is read and thrown away in the background, because a channel that
 // nobody reads holds up its whole link.

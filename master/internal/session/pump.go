@@ -26,6 +26,7 @@ func (s *Session) copyStdin() {
 	for {
 		buf, err := s.files.In.ReadOrPark(inputs, again)
 		if err == stdio.ErrParked {
+			s.rest()
 			return
 		}
 		if err != nil {

@@ -16,7 +16,7 @@ type Opener interface {
 }
 
 // A Reporter tells the slave what happens after its session was opened. Its
-// methods are called one at a time, and none after [Session.Run] has returned.
+// methods are called one at a time, and none after the session is over.
 type Reporter interface {
 	// Exited carries the exit status of the remote command, at most once. A
 	// session that ends without it had none: killed by a signal, refused, or

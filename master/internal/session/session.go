@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/quiet"
 	"sshmaster/master/internal/stdio"
 )
 
@@ -19,14 +20,14 @@ const flushGrace = 2 * time.Second
 // slave that asked for it. Most sessions do nothing most of the time, and some
 // masters have a thousand: what is needed only for a while is not kept here.
 type Session struct {
-	req   Request // of which start forgets what was sent
+	req   Request // of which setUp forgets what was sent
 	files *stdio.Set
 	modes []byte // RFC 4254 section 8, read while the slave's terminal was still cooked
 	ch    Berth
 	reqs  <-chan *ssh.Request
 	esc   *escapes // nil for none
 
-	over      chan struct{} // closed at the end, the ordinary one or by Close
+	over      func() // to be called at the end
 	closeOnce sync.Once
 	eowOnce   sync.Once
 
@@ -34,14 +35,16 @@ type Session struct {
 	reports reports
 
 	inputUnwanted atomic.Bool // the host sent eow@openssh.com
-	exited        bool        // an exit-status was passed on; belongs to Run
+	exited        bool        // an exit-status was passed on; belongs to take
 
 	sizing   sync.Mutex  // held from reading a size to having sent it, so that the last one sent is the last one read
 	resizing atomic.Bool // a Resize waits for sizing, and will read whatever the size is by then
 
 	mu      sync.Mutex
+	resting chan struct{} // closed when the input is quiet for the first time; nil then
 	done    progress
-	ended   bool          // over is closed
+	started bool
+	ended   bool          // the ordinary end, or by Close
 	flushed chan struct{} // closed when nothing more goes to the host; nil before Close
 }
 
@@ -52,7 +55,7 @@ type Session struct {
 // The slave's terminal modes are read here, before it hears that its session
 // is open, because it enters raw mode as soon as it does.
 func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Session, error) {
-	s := &Session{req: req, files: files, over: make(chan struct{})}
+	s := &Session{req: req, files: files, resting: make(chan struct{})}
 	ch, reqs, err := to.OpenChannel(ctx, "session", nil)
 	if err != nil {
 		files.Close()
@@ -65,36 +68,72 @@ func Open(ctx context.Context, to Opener, req Request, files *stdio.Set) (*Sessi
 	return s, nil
 }
 
-// Run starts what was asked for, copies until the session is over, and
-// returns when every descriptor of the slave is closed. It is called once.
-func (s *Session) Run(slave Reporter) {
-	s.reports.to = slave
-	defer s.reports.close()
+// Start starts what was asked for and copies until the session is over. Over is
+// called then, once, when every descriptor of the slave is closed. Start is called
+// once and does not wait.
+func (s *Session) Start(slave Reporter, over func()) {
+	s.reports.to, s.over = slave, over
+	s.mu.Lock()
+	s.started = true
+	s.mu.Unlock()
+	go s.takeRequests(s.resting)
 	go s.copyStdout()
 	go s.copyStderr()
-	go s.start()
+	go s.setUp()
+}
 
-	requests := s.reqs
+// takeRequests takes what the host asks until it has closed the channel, which may
+// be after the end of the session. From resting on it does so without a goroutine.
+func (s *Session) takeRequests(resting <-chan struct{}) {
 	for {
 		select {
-		case req, ok := <-requests:
-			if ok {
-				s.answer(req)
-				continue
+		case req, open := <-s.reqs:
+			if !s.take(req, open) {
+				return
 			}
-			requests = nil
-			s.ch.Closed()
-			s.advance(func(p *progress) { p.requests = true })
-		case <-s.over:
-			if !s.left() {
-				s.mourn()
-				s.files.Close()
-				s.ch.Close()
-			}
-			go s.discard(requests)
+		case <-resting:
+			quiet.Receive(s.reqs, s.takeQuietly)
 			return
 		}
 	}
+}
+
+func (s *Session) takeQuietly(req *ssh.Request, open bool) {
+	if s.take(req, open) {
+		quiet.Receive(s.reqs, s.takeQuietly)
+	}
+}
+
+// take takes one request, or notes that there will be none any more.
+func (s *Session) take(req *ssh.Request, open bool) bool {
+	if open {
+		s.answer(req)
+	} else {
+		s.ch.Closed()
+		s.advance(func(p *progress) { p.requests = true })
+	}
+	return open
+}
+
+// rest is called when the input is quiet: then the host asks little.
+func (s *Session) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.resting != nil {
+		close(s.resting)
+		s.resting = nil
+	}
+}
+
+// finish ends what was started.
+func (s *Session) finish() {
+	if !s.left() {
+		s.mourn()
+		s.files.Close()
+		s.ch.Close()
+	}
+	s.reports.close()
+	s.over()
 }
 
 // mourn tells a slave whose link was lost under it why it gets no exit status.
@@ -116,18 +155,10 @@ func (s *Session) saidHow() bool {
 	return s.done.status
 }
 
-// discard takes what the host still asks on a channel that nobody has any more.
-func (s *Session) discard(requests <-chan *ssh.Request) {
-	if requests != nil {
-		discard(requests)
-		s.ch.Closed()
-	}
-}
-
 // Close ends the session at once, as when its slave has left: unsent output is
 // dropped, the slave's descriptors are closed, and the host sees the end of
-// its input and then of the channel. It may be called at any time and more
-// than once, and does not wait for the host.
+// its input and then of the channel. It may be called at any time, in place of
+// Start too, and more than once, and does not wait for the host.
 func (s *Session) Close() {
 	s.closeOnce.Do(func() {
 		s.files.Close()
@@ -135,12 +166,16 @@ func (s *Session) Close() {
 	})
 }
 
-// leave ends Run without the ordinary end. What it returns is closed when nothing
-// more goes to the host.
+// leave ends the session without the ordinary end. What it returns is closed when
+// nothing more goes to the host.
 func (s *Session) leave() (flushed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushed = make(chan struct{})
+	if !s.started {
+		s.done.stdin = true
+		go s.takeRequests(nil)
+	}
 	if s.done.silent() {
 		close(s.flushed)
 	}
@@ -256,10 +291,10 @@ func (s *Session) advance(step func(*progress)) {
 	}
 }
 
-// end has Run return, once. The lock is held.
+// end finishes the session, once. The lock is held.
 func (s *Session) end() {
-	if !s.ended {
+	if s.started && !s.ended {
 		s.ended = true
-		close(s.over)
+		go s.finish()
 	}
 }

@@ -26,9 +26,9 @@ type (
 	signalReq    struct{ Name string }
 )
 
-// start sends the channel requests in OpenSSH's order, x11, agent, pty, env,
+// setUp sends the channel requests in OpenSSH's order, x11, agent, pty, env,
 // and then the program, and copies the standard input once that is running.
-func (s *Session) start() {
+func (s *Session) setUp() {
 	refusal, err := s.request()
 	s.req.Env, s.req.X11, s.modes = nil, nil, nil // a session may last
 	switch {

@@ -56,10 +56,9 @@ type StdioForward struct {
 	target Target
 	files  *stdio.Set // without an Err
 	ch     ssh.Channel
-	reqs   <-chan *ssh.Request
 
 	moved     Traffic
-	closed    chan struct{}
+	over      func() // to be called at the end; nil before Start
 	closeOnce sync.Once
 }
 
@@ -72,29 +71,31 @@ func OpenStdioForward(ctx context.Context, to Opener, target Target, files *stdi
 		files.Close()
 		return nil, err
 	}
-	return &StdioForward{target: target, files: files, ch: ch, reqs: reqs, closed: make(chan struct{})}, nil
+	go discard(reqs)
+	return &StdioForward{target: target, files: files, ch: ch}, nil
 }
 
-// Run copies until the stream is over and returns when the slave's descriptors
-// are closed. The two ends differ, as in OpenSSH: at the end of the slave's
-// input the host sees an end of file and may go on, while the end of the host's
-// output ends everything.
-func (f *StdioForward) Run() {
-	go discard(f.reqs)
+// Start copies until the stream is over. Over is called then, once, when the
+// slave's descriptors are closed. Start is called once and does not wait. The two
+// ends differ, as in OpenSSH: at the end of the slave's input the host sees an end
+// of file and may go on, while the end of the host's output ends everything.
+func (f *StdioForward) Start(over func()) {
+	f.over = over
 	go f.copyInput()
 	// Extended data means nothing here, but unread it would use up the window.
 	go copyOutput(nil, f.ch.Stderr(), new(atomic.Uint64), func() {})
 	go f.copyOutput()
-	<-f.closed
 }
 
-// Close ends the stream at once. It may be called more than once, and does not
-// wait for the host.
+// Close ends the stream at once. It may be called more than once, in place of Start
+// too, and does not wait for the host.
 func (f *StdioForward) Close() {
 	f.closeOnce.Do(func() {
 		f.files.Close()
 		f.ch.Close()
-		close(f.closed)
+		if f.over != nil {
+			f.over()
+		}
 	})
 }
 

@@ -32,10 +32,7 @@ func forward(t *testing.T, srv *sshtest.Server, target session.Target) (*caller,
 	f, err := session.OpenStdioForward(t.Context(), srv.Link(t, nil), target, c.files)
 	require.NoError(t, err)
 	over := make(chan struct{})
-	go func() {
-		f.Run()
-		close(over)
-	}()
+	f.Start(func() { close(over) })
 	return c, over
 }
 

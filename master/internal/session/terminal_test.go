@@ -33,10 +33,7 @@ func TestResize(t *testing.T) {
 	s, err := session.Open(t.Context(), srv.Link(t, nil), req, files)
 	require.NoError(t, err)
 	over := make(chan struct{})
-	go func() {
-		s.Run(new(heard))
-		close(over)
-	}()
+	s.Start(new(heard), func() { close(over) })
 	srv.Log().Await(t, "pty-req xterm 0x0")
 	before := runtime.NumGoroutine()
 	for size := range uint16(200) {
@@ -77,7 +74,9 @@ func TestLinkLostInPlaceOfAnAnswer(t *testing.T) {
 				c.Close()
 			}
 		}()
-		s.Run(new(heard))
+		over := make(chan struct{})
+		s.Start(new(heard), func() { close(over) })
+		<-over
 		content, err := io.ReadAll(mine)
 		require.NoError(t, err)
 		require.Equal(t, "kept", string(content))
