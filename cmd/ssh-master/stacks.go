@@ -9,8 +9,9 @@ import (
 // fixedStacks has goroutines begin with small stacks, always. Of itself the runtime
 // lets them begin with what those that it has met at the last collection used on
 // average. In an idle master that is few, with deep stacks, and the goroutines of
-// every session after it begin with 8 kB for what needs 2: a session that is idle
-// takes 36 kB in place of 20 (idle, in compat-tests/BENCHMARKS.md).
+// every session after it begin with 8 kB for what needs 2: a session that was idle
+// took 36 kB in place of 20, when three of them were left to it (idle, in
+// compat-tests/BENCHMARKS.md).
 const fixedStacks = "adaptivestackstart=0"
 
 // fixStacks sees to that. The runtime looks at GODEBUG once, so the program begins
