@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sshmaster/master/internal/crew"
 	"sshmaster/master/internal/quiet"
 	"sshmaster/master/internal/session"
 	"sshmaster/muxproto"
@@ -163,7 +164,7 @@ func (s *Server) admit(conn *net.UnixConn) {
 		end()
 		s.serving.Done()
 	}
-	go serve()
+	crew.Go(serve)
 }
 
 func (s *Server) forget(v *slave) {

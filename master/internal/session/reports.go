@@ -1,6 +1,10 @@
 package session
 
-import "sync"
+import (
+	"sync"
+
+	"sshmaster/master/internal/crew"
+)
 
 // reports passes on to the slave what it has to hear, in order, without waiting
 // for a slave that does not listen: the requests of the host's channel must be
@@ -21,13 +25,13 @@ func (r *reports) send(report func(Reporter)) {
 	}
 	before, sent := r.last, make(chan struct{})
 	r.last = sent
-	go func() {
+	crew.Go(func() {
 		defer close(sent)
 		if before != nil {
 			<-before
 		}
 		report(r.to)
-	}()
+	})
 }
 
 // close returns when everything was sent; nothing is any more after that.

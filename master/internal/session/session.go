@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/crew"
 	"sshmaster/master/internal/quiet"
 	"sshmaster/master/internal/stdio"
 )
@@ -75,11 +76,12 @@ func (s *Session) Start(slave Reporter, over func()) {
 	s.reports.to, s.over = slave, over
 	s.mu.Lock()
 	s.started = true
+	resting := s.resting
 	s.mu.Unlock()
-	go s.takeRequests(s.resting)
+	crew.Go(func() { s.takeRequests(resting) })
 	go s.copyStdout()
 	go s.copyStderr()
-	go s.setUp()
+	crew.Go(s.setUp)
 }
 
 // takeRequests takes what the host asks until it has closed the channel, which may
@@ -295,6 +297,6 @@ func (s *Session) advance(step func(*progress)) {
 func (s *Session) end() {
 	if s.started && !s.ended {
 		s.ended = true
-		go s.finish()
+		crew.Go(s.finish)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/crew"
 )
 
 // opened is what the library made of an open.
@@ -33,7 +35,7 @@ func (l *Link) OpenChannel(ctx context.Context, name string, extra []byte) (ssh.
 	}
 	answer, abandoned := make(chan opened), make(chan struct{})
 	defer close(abandoned)
-	go l.open(name, extra, answer, abandoned)
+	crew.Go(func() { l.open(name, extra, answer, abandoned) })
 	select {
 	case o := <-answer:
 		return o.ch, o.reqs, l.explain("open "+name+" channel", o.err)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/crew"
 )
 
 // A Channel is an open channel and what there is to know of the link that
@@ -51,14 +53,14 @@ func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	return c, nil
 }
 
-// await waits on a stack of its own, which goes with the wait: whoever wants a
-// session stays for as long as that, with a small one.
+// await waits on a stack that is not the caller's: whoever wants a session stays
+// for as long as that, with a small one.
 func (p *Pool) await(ctx context.Context, want *Want) (o outcome, err error) {
 	done := make(chan struct{})
-	go func() {
+	crew.Go(func() {
 		defer close(done)
 		o, err = p.newWaiter(want).wait(ctx)
-	}()
+	})
 	<-done
 	return o, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/crew"
 	"sshmaster/master/internal/upstream"
 )
 
@@ -113,7 +114,7 @@ func (w *waiter) ask(ctx context.Context, s seat) {
 	w.tried[s.m] = true
 	w.pool.mu.Unlock()
 	began := time.Now()
-	go func() {
+	crew.Go(func() {
 		o := outcome{seat: s, began: began}
 		switch {
 		case w.want.kind == home:
@@ -127,7 +128,7 @@ func (w *waiter) ask(ctx context.Context, s seat) {
 		case <-w.over:
 			w.waste(o)
 		}
-	}()
+	})
 }
 
 // waste gives back a seat that nobody needs any more, with what the host made of
