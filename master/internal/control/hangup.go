@@ -5,9 +5,12 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync"
 	"time"
 )
+
+// hangupDelay is how long a request is worked on before anybody looks whether its
+// slave is still there. Most are done by then, and are spared the look.
+const hangupDelay = 5 * time.Millisecond
 
 // whileConnected returns a context that ends when the slave at the other end
 // of conn leaves, for the time that its request is being worked on and nobody
@@ -15,16 +18,19 @@ import (
 // stay where they are. Stop must be called before conn is read again.
 func whileConnected(parent context.Context, conn *net.UnixConn) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	var watching sync.WaitGroup
-	watching.Go(func() {
+	over := make(chan struct{})
+	watch := time.AfterFunc(hangupDelay, func() {
+		defer close(over)
 		if err := waitHangup(conn); !errors.Is(err, os.ErrDeadlineExceeded) {
 			cancel(errSlaveLeft)
 		}
 	})
 	return ctx, func() {
-		conn.SetReadDeadline(time.Unix(1, 0)) // the past: wakes the watch
-		watching.Wait()
-		conn.SetReadDeadline(time.Time{})
+		if !watch.Stop() {
+			conn.SetReadDeadline(time.Unix(1, 0)) // the past: wakes the watch
+			<-over
+			conn.SetReadDeadline(time.Time{})
+		}
 		cancel(nil)
 	}
 }
