@@ -43,3 +43,28 @@ func (p *Pool) spares(m *member) int {
 	}
 	return more
 }
+
+const (
+	// briskGap is what is between the beginnings of sessions that come one after
+	// the other, at most, and briskRun how many of them are more than chance.
+	briskGap = 100 * time.Millisecond
+	briskRun = 3
+)
+
+// A pace counts sessions that come one after the other without a pause.
+type pace struct {
+	last time.Time
+	run  int
+}
+
+// add counts one session that begins.
+func (c *pace) add(now time.Time) {
+	if now.Sub(c.last) > briskGap {
+		c.run = 0
+	}
+	c.last = now
+	c.run++
+}
+
+// brisk says whether the next one may be expected at once.
+func (c *pace) brisk() bool { return c.run >= briskRun }

@@ -34,6 +34,7 @@ type member struct {
 
 	used    time.Time    // when a session last began
 	bursts  bursts       // of sessions that began together
+	pace    pace         // of sessions that began one after the other
 	fresh   bool         // it is kept speaking
 	answer  atomic.Int64 // nanoseconds; how long the host took to open the last session
 	ptys    atomic.Bool  // the host has granted a terminal
@@ -63,7 +64,9 @@ func (p *Pool) take(m *member, want *Want) (s seat) {
 		m.streams++
 		return s
 	}
-	m.bursts.add(time.Now(), max(m.link.RoundTrip()/2, slack/2))
+	now := time.Now()
+	m.bursts.add(now, max(m.link.RoundTrip()/2, slack/2))
+	m.pace.add(now)
 	if s.spare = m.takeSpare(); s.spare == nil {
 		m.sessions++
 	}

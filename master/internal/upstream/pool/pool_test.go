@@ -273,6 +273,29 @@ func TestSpares(t *testing.T) {
 	eventually(t, func() bool { return p.States()[0].Sessions == 0 }, "a seat is free again")
 }
 
+// A near host gets a spare while sessions come one after the other, and has it back soon after.
+func TestNearSpare(t *testing.T) {
+	sshtest.NoLeaks(t)
+	srv := sshtest.NewServer(t)
+	p := connected(t, srv, srv.Addr(), func(c *pool.Config) { c.Warm = 2 })
+	spares := func(n int) func() bool { return func() bool { return p.States()[0].Spares == n } }
+	for range 2 {
+		eventually(t, func() bool {
+			_, end := run(t, p, pool.Want{}, "true")
+			end()
+			return spares(1)()
+		}, "one is opened for the next one")
+		eventually(t, spares(0), "it is closed")
+		require.Zero(t, p.States()[0].Sessions)
+	}
+	for range 3 {
+		_, end := run(t, p, pool.Want{}, "true")
+		end()
+		time.Sleep(150 * time.Millisecond) // a person's pace, not a program's
+		require.True(t, spares(0)())
+	}
+}
+
 // A burst larger than the number of spares finds enough of them the next time, as far as a connection has room.
 func TestSparesForABurst(t *testing.T) {
 	sshtest.NoLeaks(t)

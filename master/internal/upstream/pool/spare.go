@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"sshmaster/master/internal/upstream"
 )
 
 const (
@@ -18,9 +20,15 @@ const (
 	// slack is added to that, for the time that it takes to be here.
 	slack = 20 * time.Millisecond
 
-	// worthwhile is the round trip below which spares save nothing that anybody
-	// would notice.
-	worthwhile = 10 * time.Millisecond
+	// near is the round trip below which a spare saves nothing that a person would
+	// notice.
+	near = 10 * time.Millisecond
+
+	// few is up to how many sessions at once a near host gets a spare beside.
+	few = 3
+
+	// unusedTime is how long a near host's spare waits for its use.
+	unusedTime = time.Second
 
 	// freshTime is how long a link is kept speaking after a session began.
 	freshTime = 15 * time.Second
@@ -35,23 +43,43 @@ type spare struct {
 	once  sync.Once
 	taken chan struct{} // closed by release
 	idle  chan struct{} // closed when reqs are nobody's
+	timer *time.Timer   // of its expiry; nil where it may wait for ever
 }
 
-// refill opens spares on a member that is used and far away; the lock is held.
+// refill opens spares on a member that is used; the lock is held.
 func (p *Pool) refill(m *member) {
-	if !m.serves() || len(p.waiting) > 0 || p.closed || m.link.RoundTrip() < worthwhile {
+	if !m.serves() || len(p.waiting) > 0 || p.closed {
 		return
 	}
-	for len(m.spares)+m.filling < p.spares(m) && !m.full && (p.limit == 0 || m.sessions < p.limit) {
+	wanted := p.spares(m)
+	if m.near() {
+		wanted = m.nearSpares(wanted)
+	}
+	for len(m.spares)+m.filling < wanted && !m.full && (p.limit == 0 || m.sessions < p.limit) {
 		m.filling++
 		m.sessions++
 		ends := m.ends
 		p.running.Go(func() { p.fill(m, ends) })
 	}
-	if p.cfg.Warm > 0 && !m.fresh {
+	if p.cfg.Warm > 0 && !m.fresh && !m.near() {
 		m.fresh = true
 		p.running.Go(func() { p.freshen(m) })
 	}
+}
+
+// near says whether the host answers so soon that nobody notices, as far as is
+// known.
+func (m *member) near() bool { return m.link.RoundTrip() < near }
+
+// nearSpares is how many of the spares that are wanted a near host gets: one while
+// sessions come one after the other as fast as they can, a program's. The next one
+// need not wait then until the server has opened its channel, which is a twentieth
+// of what it takes.
+func (m *member) nearSpares(wanted int) int {
+	if !m.pace.brisk() || m.sessions > few {
+		return 0
+	}
+	return min(wanted, 1)
 }
 
 // spareWant is what the seats of spares are for.
@@ -71,6 +99,9 @@ func (p *Pool) fill(m *member, ends int) {
 	s := &spare{m: m, ch: ch, reqs: reqs, taken: make(chan struct{}), idle: make(chan struct{})}
 	p.mu.Lock()
 	m.spares = append(m.spares, s)
+	if m.near() {
+		s.timer = time.AfterFunc(unusedTime, func() { p.expireSpare(s) })
+	}
 	p.opened(m)
 	p.running.Go(func() { p.keep(s) })
 	p.vacate(m)
@@ -115,12 +146,31 @@ func (p *Pool) keep(s *spare) {
 func (p *Pool) wither(s *spare) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(s.m.spares, s); i >= 0 {
-		s.m.spares = slices.Delete(s.m.spares, i, i+1)
+	if p.drop(s) {
 		_ = s.ch.Close()
-		p.give(s.m, &spareWant, true)
-		p.place()
 	}
+}
+
+// expireSpare closes a spare that nobody has used.
+func (p *Pool) expireSpare(s *spare) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed && p.drop(s) {
+		p.running.Go(func() { upstream.Discard(s.release()) })
+	}
+}
+
+// drop takes a spare away, with its seat, and says whether it was there. The lock
+// is held.
+func (p *Pool) drop(s *spare) bool {
+	i := slices.Index(s.m.spares, s)
+	if i < 0 {
+		return false
+	}
+	s.m.spares = slices.Delete(s.m.spares, i, i+1)
+	p.give(s.m, &spareWant, true)
+	p.place()
+	return true
 }
 
 // takeSpare takes a spare out, with its seat; nil where there is none. The lock is
@@ -131,13 +181,16 @@ func (m *member) takeSpare() *spare {
 	}
 	s := m.spares[0]
 	m.spares = slices.Delete(m.spares, 0, 1)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	return s
 }
 
 // awaken makes a spare ready for use: at once while its link is known to live,
 // else after a sign of life.
 func (s *spare) awaken(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
-	if trip := s.m.link.RoundTrip(); trip < worthwhile || s.m.link.Silence() > trusted*trip+slack {
+	if s.m.link.Silence() > trusted*s.m.link.RoundTrip()+slack {
 		if _, err := s.m.link.Ping(ctx); err != nil {
 			return nil, nil, err
 		}

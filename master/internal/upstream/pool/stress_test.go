@@ -18,10 +18,16 @@ import (
 // Links that are cut and freeze at any moment, slaves that leave at any moment,
 // and a host that allows few sessions: nobody waits for ever, and nothing is left.
 func TestTrouble(t *testing.T) {
+	t.Run("near", func(t *testing.T) { trouble(t, 0, 300) })
+	t.Run("far enough for spares", func(t *testing.T) { trouble(t, 6*time.Millisecond, 15) })
+}
+
+// trouble is that at a host so far away, for slaves that come so often.
+func trouble(t *testing.T, delay time.Duration, times int) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t, sshtest.MaxSessions(3), sshtest.NoLog())
 	relay := sshtest.NewRelay(t, srv.Addr())
-	relay.Delay(6 * time.Millisecond) // far enough for spares
+	relay.Delay(delay)
 	p := connected(t, srv, relay.Addr(), func(c *pool.Config) {
 		c.Warm, c.Idle, c.LastChance = 1, 20*time.Millisecond, 300*time.Millisecond
 	})
@@ -49,7 +55,7 @@ func TestTrouble(t *testing.T) {
 	})
 	for range 8 {
 		slaves.Go(func() {
-			for range 15 {
+			for range times {
 				leaves(t, p)
 			}
 		})
