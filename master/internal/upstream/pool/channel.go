@@ -42,7 +42,7 @@ func (c *Channel) GrantTerminals() { c.m.ptys.Store(true) }
 // other error is for a person.
 func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	want.kind, want.name = session, "session"
-	o, err := p.await(ctx, &want)
+	o, err := p.newWaiter(&want).wait(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,8 @@ func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	return c, nil
 }
 
-// await waits on a stack that is not the caller's: whoever wants a session stays
-// for as long as that, with a small one.
+// await waits on a stack that is not the caller's: whoever wants a stream stays
+// for as long as that, with a small one. Who wants a session is soon gone.
 func (p *Pool) await(ctx context.Context, want *Want) (o outcome, err error) {
 	done := make(chan struct{})
 	crew.Go(func() {

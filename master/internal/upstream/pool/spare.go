@@ -190,13 +190,18 @@ func (m *member) takeSpare() *spare {
 // awaken makes a spare ready for use: at once while its link is known to live,
 // else after a sign of life.
 func (s *spare) awaken(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
-	if s.m.link.Silence() > trusted*s.m.link.RoundTrip()+slack {
+	if !s.alive() {
 		if _, err := s.m.link.Ping(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
 	ch, reqs := s.release()
 	return ch, reqs, nil
+}
+
+// alive says whether the link of a spare is known to live.
+func (s *spare) alive() bool {
+	return s.m.link.Silence() <= trusted*s.m.link.RoundTrip()+slack
 }
 
 // release hands the channel and its requests over.

@@ -131,6 +131,13 @@ func (w *waiter) ask(ctx context.Context, s seat) {
 	})
 }
 
+// asItIs is what comes of a seat with a spare about which nobody need be asked.
+func (s seat) asItIs() (o outcome) {
+	o.seat = s
+	o.ch, o.reqs = s.spare.release()
+	return o
+}
+
 // waste gives back a seat that nobody needs any more, with what the host made of
 // it.
 func (w *waiter) waste(o outcome) {
@@ -157,6 +164,9 @@ func (w *waiter) wait(ctx context.Context) (outcome, error) {
 	w.queue()
 	select {
 	case s := <-w.seats:
+		if s.spare != nil && s.spare.alive() {
+			return w.accept(s.asItIs()), nil
+		}
 		w.ask(ctx, s)
 		h.watch(s.m)
 	default:
@@ -171,8 +181,7 @@ func (w *waiter) wait(ctx context.Context) (outcome, error) {
 		case o := <-w.outcomes:
 			w.asked--
 			if o.err == nil {
-				w.pool.confirmed(o, w.want)
-				return o, nil
+				return w.accept(o), nil
 			}
 			if err := w.again(ctx, o); err != nil {
 				return outcome{}, err
@@ -192,6 +201,12 @@ func (w *waiter) wait(ctx context.Context) (outcome, error) {
 			return outcome{}, context.Cause(ctx)
 		}
 	}
+}
+
+// accept takes a channel that the host has opened.
+func (w *waiter) accept(o outcome) outcome {
+	w.pool.confirmed(o, w.want)
+	return o
 }
 
 // again deals with a seat on which the host did not consent: w waits on, unless
