@@ -94,8 +94,10 @@ func TestKillRemote(t *testing.T) {
 				for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGHUP} {
 					end := filepath.Join(f.Dir, "end."+itoa(int(sig)))
 					signals := len(f.events(t, "signal "))
-					// It neither reads nor writes: nothing but a signal tells it that its client has gone.
-					session := f.held(t, "trap 'echo signalled >"+end+"; exit' TERM HUP INT; echo waiting; while ! [ -e "+end+" ]; do sleep 0.1; done")
+					// It neither reads nor writes: nothing but a signal tells it that its client has gone. It goes with the
+					// folder at the latest, which may be gone before it has seen the file.
+					session := f.held(t, "trap 'echo signalled >"+end+"; exit' TERM HUP INT; echo waiting; "+
+						"while test -d "+f.Dir+" && ! test -e "+end+"; do sleep 0.1; done")
 					expect(t, session.out, "waiting\n")
 					closes := len(f.events(t, "close"))
 					session.Signal(t, sig)
