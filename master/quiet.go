@@ -10,7 +10,7 @@ import (
 var onQuiet, onBusy atomic.Pointer[func()]
 
 // OnQuiet has f called whenever some slave of this process has been quiet for a
-// second or so, and whenever nobody uses some master any more: a program may give
+// moment, and whenever nobody uses some master any more: a program may give
 // memory back then. It must not wait. Only the last f counts.
 func OnQuiet(f func()) {
 	onQuiet.Store(&f)
