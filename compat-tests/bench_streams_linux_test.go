@@ -169,7 +169,7 @@ const rsyncFiles = 5000
 
 func rsyncRow() contest {
 	return contest{
-		name: "rsync", what: "5,000 files of 1 kB, rsync -a to the host", rounds: busyRounds,
+		name: "rsync", what: "5,000 files of 1 kB, rsync -a to the host", rounds: 4 * busyRounds, // short ones
 		goals: []goal{{metric: "wall", unit: "s", due: 1.0, aim: 0.95}, {metric: "CPU", unit: "ms"}},
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			program(b, "rsync")
