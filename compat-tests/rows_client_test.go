@@ -24,7 +24,7 @@ func TestDifferentialClients(t *testing.T) {
 		{"without a master", Setup{NotStarted: true}, noMasterRows()},
 		{"start", Setup{NotStarted: true, KeepOpen: true}, startRows()},
 		{"stop", Setup{}, []row{{name: "-O stop", do: endedBy(func(t *testing.T, m *Master) { m.Ask(t, "stop") })}}},
-		{"exit", Setup{}, []row{{name: "-O exit", do: endedBy(func(t *testing.T, m *Master) { m.Ask(t, "exit") })}}},
+		{"exit", Setup{}, []row{{name: "-O exit", do: endedBy(func(t *testing.T, m *Master) { m.Ask(t, "exit"); m.Wait(t) })}}},
 		{"TERM", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGTERM))}}},
 		{"INT", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGINT))}}},
 		{"HUP", Setup{}, []row{{name: "signal", do: endedBy(signalled(syscall.SIGHUP))}}},
@@ -170,8 +170,12 @@ func startRows() []row {
 	}
 }
 
+// signalled is the end by a signal, which the end of a session's input must not overtake.
 func signalled(sig syscall.Signal) func(t *testing.T, m *Master) {
-	return func(t *testing.T, m *Master) { m.Signal(t, sig) }
+	return func(t *testing.T, m *Master) {
+		m.Signal(t, sig)
+		m.Wait(t)
+	}
 }
 
 // endedBy is how a master in the foreground ends, and its sessions with it where they do.
