@@ -4,6 +4,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sshmaster/master/internal/stdio"
 )
@@ -16,9 +17,13 @@ const (
 	quietBuffer = 256
 	bulkBuffer  = 64 << 10
 	much        = 4 << 10
+
+	// restTime is how long what fills the small buffer waits for the rest of it,
+	// which is there already if there is any.
+	restTime = time.Millisecond
 )
 
-var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
+var bulkBuffers = sync.Pool{New: func() any { return new([quietBuffer + bulkBuffer]byte) }}
 
 // copyOutput copies the host's output to a slave's descriptor. When that cannot
 // be written to any more it is closed, gone is called, and the source is read
@@ -39,9 +44,10 @@ func copyOutput(to *stdio.Stream, from io.Reader, count *atomic.Uint64, gone fun
 	quiet := make([]byte, quietBuffer)
 	for {
 		n, err := from.Read(quiet)
-		write(quiet[:n])
 		if err == nil && n == len(quiet) {
-			err = copyBulk(write, from)
+			err = copyBulk(write, quiet, from)
+		} else {
+			write(quiet[:n])
 		}
 		if err != nil {
 			return
@@ -50,14 +56,25 @@ func copyOutput(to *stdio.Stream, from io.Reader, count *atomic.Uint64, gone fun
 }
 
 // copyBulk copies with a large buffer until there is not much to read any more.
-func copyBulk(write func([]byte), from io.Reader) error {
-	buf := bulkBuffers.Get().(*[bulkBuffer]byte)
+// What has begun goes out together with what follows it at once: whoever reads
+// expects the host's output in the pieces in which it was sent.
+func copyBulk(write func([]byte), begun []byte, from io.Reader) error {
+	buf := bulkBuffers.Get().(*[quietBuffer + bulkBuffer]byte)
 	defer bulkBuffers.Put(buf)
-	for {
-		n, err := from.Read(buf[:])
-		write(buf[:n])
-		if err != nil || n < much {
-			return err
-		}
+	copy(buf[:], begun)
+	alone := make(chan struct{})
+	late := time.AfterFunc(restTime, func() { write(begun); close(alone) })
+	rest := buf[len(begun):]
+	n, err := from.Read(rest)
+	if late.Stop() {
+		write(buf[:len(begun)+n])
+	} else {
+		<-alone
+		write(rest[:n])
 	}
+	for err == nil && n >= much {
+		n, err = from.Read(rest)
+		write(rest[:n])
+	}
+	return err
 }

@@ -47,3 +47,36 @@ func TestLargeBufferIsHeldForBulkAlone(t *testing.T) {
 		require.EqualValues(t, all, count.Load(), tc.what)
 	}
 }
+
+// What fills the small buffer goes out together with the rest of it, and by itself
+// where there is none for a while.
+func TestOutputKeepsItsPieces(t *testing.T) {
+	pieces := func(from io.Reader) (sizes []int) {
+		begun := make([]byte, quietBuffer)
+		n, err := from.Read(begun)
+		require.NoError(t, err)
+		require.Equal(t, quietBuffer, n)
+		copyBulk(func(p []byte) { sizes = append(sizes, len(p)) }, begun, from)
+		return sizes
+	}
+	require.Equal(t, []int{600}, pieces(&portions{sizes: []int{600}}))
+	require.Equal(t, []int{quietBuffer + 32<<10, 100}, pieces(&portions{sizes: []int{quietBuffer, 32 << 10, 100}}))
+
+	host, far := io.Pipe()
+	alone := make(chan struct{})
+	go func() {
+		far.Write(make([]byte, quietBuffer))
+		<-alone
+		far.Write(make([]byte, 10))
+	}()
+	var sizes []int
+	begun := make([]byte, quietBuffer)
+	_, err := io.ReadFull(host, begun)
+	require.NoError(t, err)
+	require.NoError(t, copyBulk(func(p []byte) {
+		if sizes = append(sizes, len(p)); len(sizes) == 1 {
+			close(alone)
+		}
+	}, begun, host))
+	require.Equal(t, []int{quietBuffer, 10}, sizes)
+}
