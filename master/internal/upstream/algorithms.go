@@ -68,7 +68,7 @@ func implemented(option string, want, have []string, debug func(string, ...any))
 			strings.Join(want, ","), strings.Join(have, ","))
 	}
 	if len(missing) > 0 {
-		debug("algorithms not implemented here are not offered", "option", option, "missing", missing)
+		debug("algorithms that Go lacks are not offered", "option", option, "missing", missing)
 	}
 	return got, nil
 }
