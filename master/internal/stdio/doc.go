@@ -26,14 +26,16 @@
 //  1. Regular files, block devices and whatever else cannot be waited for:
 //     plain read(2) and write(2), which do not block for long and keep the
 //     shared offset and O_APPEND. What /dev/null does is known without them.
-//  2. Sockets that are non-blocking already: the Go poller, with calls that
-//     carry MSG_DONTWAIT, so that another holder may clear O_NONBLOCK at any
-//     time.
+//  2. Sockets that are non-blocking already: as case 4. Another holder may clear
+//     O_NONBLOCK at any time, and in the poller an output wakes the master
+//     whenever its reader has read something.
 //  3. Terminals, pipes and FIFOs, blocking or not: opened again through
 //     /proc/self/fd as a description of our own, non-blocking, in the Go
 //     poller; the passed descriptor is closed. (Linux)
 //  4. Blocking sockets: MSG_DONTWAIT, and between attempts a wait for
-//     readiness that leaves the descriptor as it is.
+//     readiness that leaves the descriptor as it is. Go's scheduler is not told
+//     of the calls on a local socket that a process of this user has made
+//     ("quick").
 //  5. What should be opened again but cannot be (no permission after su, no
 //     /proc, a terminal in exclusive mode, /dev/tty, which would be our own
 //     terminal, any system but Linux): the same wait for readiness, then

@@ -22,11 +22,12 @@ const (
 // here if Open fails. The descriptor's flags, offset and terminal modes stay as
 // they are, now and later.
 func Open(fd int) (*Stream, error) {
-	kind, err := kindOf(fd)
+	st, err := look(fd)
 	if err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("stdio: passed descriptor: %w", err)
 	}
+	kind := st.kind(fd)
 	switch kind {
 	case kindFile:
 		return openPlain(fd, kind), nil
@@ -37,14 +38,13 @@ func Open(fd int) (*Stream, error) {
 			return openPlain(fd, kind), nil
 		}
 		return newStream(kind, "watched", newShared(fd), newCareful(kind)), nil
+	case kindSocket:
+		return openSocket(fd, st.uid), nil
 	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("stdio: flags of a passed %s: %w", kind, err)
-	}
-	if kind == kindSocket {
-		return openSocket(fd, flags), nil
 	}
 	if s := openPrivate(fd, kind, flags); s != nil {
 		return s, nil
@@ -52,27 +52,30 @@ func Open(fd int) (*Stream, error) {
 	return newStream(kind, "watched", newShared(fd), newCareful(kind)), nil
 }
 
-func kindOf(fd int) (string, error) {
-	mode, device, err := look(fd)
-	if err != nil {
-		return "", err
-	}
-	switch mode & unix.S_IFMT {
+// A status is what stat(2) says of a descriptor.
+type status struct {
+	mode   uint32
+	uid    uint32 // of a socket: whose process made it
+	device uint64
+}
+
+func (st status) kind(fd int) string {
+	switch st.mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
-		return kindFile, nil
+		return kindFile
 	case unix.S_IFIFO:
-		return kindPipe, nil
+		return kindPipe
 	case unix.S_IFSOCK:
-		return kindSocket, nil
+		return kindSocket
 	case unix.S_IFCHR:
-		if device == nullDevice() {
-			return kindNull, nil
+		if st.device == nullDevice() {
+			return kindNull
 		}
 		if _, err := getTermios(fd); err == nil {
-			return kindTerminal, nil
+			return kindTerminal
 		}
 	}
-	return kindDevice, nil
+	return kindDevice
 }
 
 // nullDevice is the number of /dev/null.
@@ -88,20 +91,12 @@ func openPlain(fd int, kind string) *Stream {
 	return newStream(kind, "plain", newPlain(fd), direct{})
 }
 
-// openSocket puts a socket that is non-blocking already into the poller as it
-// is. The calls do not rely on the flag, which another holder may clear.
-func openSocket(fd, flags int) *Stream {
-	if flags&unix.O_NONBLOCK != 0 {
-		// The driver closes what it is given, so give it a duplicate; and at once
-		// into the poller, which takes what is non-blocking only.
-		if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			s, d := newPolledStream(kindSocket, "polled", dup, socket{})
-			if d.enter() == nil {
-				unix.Close(fd)
-				return s
-			}
-			d.close()
-		}
+// openSocket leaves a socket out of the poller until somebody has to wait for it,
+// and then waits beside it, for that direction alone: in the poller an output wakes
+// the master whenever its reader has read something.
+func openSocket(fd int, owner uint32) *Stream {
+	if owner == uint32(os.Geteuid()) && isLocal(fd) {
+		return newStream(kindSocket, "quick", newShared(fd), ownSocket{})
 	}
 	return newStream(kindSocket, "watched", newShared(fd), socket{})
 }
@@ -115,12 +110,11 @@ func openPrivate(fd int, kind string, flags int) *Stream {
 		return nil
 	}
 	unix.Close(fd)
-	s, _ := newPolledStream(kind, "reopened", private, direct{})
-	return s
+	return newPolledStream(kind, "reopened", private, direct{})
 }
 
-func lookSlowly(fd int) (mode uint32, device uint64, err error) {
+func lookSlowly(fd int) (status, error) {
 	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
-	return uint32(st.Mode), uint64(st.Rdev), err
+	err := unix.Fstat(fd, &st)
+	return status{mode: uint32(st.Mode), uid: st.Uid, device: uint64(st.Rdev)}, err
 }

@@ -27,6 +27,7 @@ type parking struct {
 // patient is a driver whose reads can end at a deadline.
 type patient interface {
 	setReadDeadline(time.Time) error
+	rest() // lets go what a read that waits needs
 }
 
 // ReadOrPark is [Stream.ReadPooled] for a goroutine that can be spared: when
@@ -42,7 +43,10 @@ func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
 	for {
 		if !k.armed {
 			k.armed, k.moved = true, false
-			d.setReadDeadline(time.Now().Add(quiet.After))
+			if d.setReadDeadline(time.Now().Add(quiet.After)) != nil {
+				k.stays = true
+				return s.ReadPooled(pool)
+			}
 		}
 		buf, err := s.ReadPooled(pool)
 		if err != os.ErrDeadlineExceeded {
@@ -52,7 +56,7 @@ func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
 		k.armed = false
 		switch {
 		case k.moved:
-		case s.park(resume):
+		case s.park(d, resume):
 			return nil, ErrParked
 		default:
 			k.stays = true
@@ -63,13 +67,14 @@ func (s *Stream) ReadOrPark(pool *Pool, resume func()) (*Buffer, error) {
 }
 
 // park waits without a goroutine, if that is possible.
-func (s *Stream) park(resume func()) bool {
+func (s *Stream) park(d patient, resume func()) bool {
 	k := &s.in.Load().parking
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s.closed.Load() {
 		return false
 	}
+	d.rest()
 	k.resume = resume
 	err := s.driver.control(func(fd uintptr) { k.watch = quiet.New(int(fd), s.unpark) })
 	return err == nil && k.watch != nil

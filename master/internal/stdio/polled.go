@@ -93,6 +93,9 @@ func (d *polled) setReadDeadline(t time.Time) error {
 	return d.file.SetReadDeadline(t)
 }
 
+// rest has nothing to let go: what a file is in the poller once, it stays.
+func (d *polled) rest() {}
+
 // close wakes those who wait, and returns when the attempts under way are
 // over: none of them blocks.
 func (d *polled) close() error {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,6 +44,8 @@ func (w *pollWaiter) until(retry func(uintptr) bool) error {
 	}
 	return nil
 }
+
+func (w *pollWaiter) setDeadline(time.Time) error { return os.ErrNoDeadline }
 
 func (w *pollWaiter) close() { close(w.quit) }
 

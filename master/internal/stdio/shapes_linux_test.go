@@ -2,6 +2,7 @@ package stdio_test
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -37,8 +38,8 @@ var shapes = []shape{
 	{"pipe with packets", "pipe, watched", pass(packetPair, false, false)},
 	{"fifo", "pipe, reopened", pass(fifoPair, false, false)},
 	{"fifo forbidden", "pipe, watched", pass(fifoPair, false, true)},
-	{"socket", "socket, watched", pass(socketPair, false, false)},
-	{"socket nonblocking", "socket, polled", pass(socketPair, true, false)},
+	{"socket", "socket, quick", pass(socketPair, false, false)},
+	{"socket nonblocking", "socket, quick", pass(socketPair, true, false)},
 	{"socket of tcp", "socket, watched", pass(tcpPair, false, false)},
 }
 
@@ -147,4 +148,14 @@ func ends(t *testing.T, r, w int, output bool) (near, far *end) {
 		r, w = w, r
 	}
 	return newEnd(t, r), newEnd(t, w)
+}
+
+// A socket that another user's process has made may be read by them, with the kernel's
+// lock kept for as long as they like.
+func TestSocketOfAnotherUser(t *testing.T) {
+	near, _ := socketPair(t, false)
+	if unix.Fchown(near.fd, os.Geteuid()+1, -1) != nil {
+		t.Skip("only root can have one")
+	}
+	require.Equal(t, "socket, watched", open(t, dup(t, near.fd)).String())
 }

@@ -3,6 +3,7 @@ package stdio
 import (
 	"os"
 	"sync"
+	"time"
 )
 
 // shared is a driver for a description that stays as it is, blocking perhaps,
@@ -23,6 +24,9 @@ func newShared(fd int) *shared {
 func (d *shared) read(try func(uintptr) bool) error  { return d.in.until(try) }
 func (d *shared) write(try func(uintptr) bool) error { return d.out.until(try) }
 
+func (d *shared) setReadDeadline(t time.Time) error { return d.in.setDeadline(t) }
+func (d *shared) rest()                             { d.in.rest() }
+
 // close lets the waiting calls go before it closes the descriptor: a waiter
 // must not outlive what it waits for.
 func (d *shared) close() error {
@@ -36,6 +40,9 @@ type waiter interface {
 	// until calls retry, again after each wait, until it returns true. Only
 	// readiness that comes after a call can wake that call's wait.
 	until(retry func(uintptr) bool) error
+	// setDeadline has until end with os.ErrDeadlineExceeded at t, unless t is
+	// zero. Without an error it will.
+	setDeadline(t time.Time) error
 	// close ends until with an error.
 	close()
 }
@@ -49,9 +56,10 @@ type gate struct {
 	try    func(uintptr) bool // of the one call under way
 	err    error              // why try was not called any more
 
-	mu     sync.Mutex
-	waiter waiter
-	closed bool
+	mu       sync.Mutex
+	waiter   waiter
+	deadline time.Time // for a waiter that there is not yet
+	closed   bool
 }
 
 func (g *gate) open(h *handle, output bool) {
@@ -64,12 +72,15 @@ func (g *gate) open(h *handle, output bool) {
 }
 
 func (g *gate) until(try func(uintptr) bool) error {
-	if done, err := g.handle.use(try); done || err != nil {
-		return err
-	}
-	w, err := g.wait()
-	if err != nil {
-		return err
+	w := g.waiter // which nobody else makes meanwhile: there is one call at a time
+	if w == nil {
+		done, err := g.handle.use(try)
+		if done || err != nil {
+			return err
+		}
+		if w, err = g.wait(); err != nil {
+			return err
+		}
 	}
 	g.try, g.err = try, nil
 	if err := w.until(g.retry); err != nil {
@@ -89,9 +100,31 @@ func (g *gate) wait() (waiter, error) {
 		if err != nil {
 			return nil, err
 		}
+		_ = w.setDeadline(g.deadline) // or it waits for longer
 		g.waiter = w
 	}
 	return g.waiter, nil
+}
+
+func (g *gate) setDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deadline = t
+	if g.waiter == nil {
+		return nil
+	}
+	return g.waiter.setDeadline(t)
+}
+
+// rest lets the waiter go, until there is something to wait for again. No call is
+// under way.
+func (g *gate) rest() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiter != nil && !g.closed {
+		g.waiter.close()
+		g.waiter = nil
+	}
 }
 
 func (g *gate) close() {

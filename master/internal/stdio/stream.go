@@ -97,13 +97,13 @@ func (s *Stream) init(kind, how string, d driver, m mover) {
 }
 
 // newPolledStream is a stream and its driver in one piece of memory.
-func newPolledStream(kind, how string, fd int, m mover) (*Stream, *polled) {
+func newPolledStream(kind, how string, fd int, m mover) *Stream {
 	both := &struct {
 		Stream
 		polled
 	}{polled: polled{fd: fd}}
 	both.init(kind, how, &both.polled, m)
-	return &both.Stream, &both.polled
+	return &both.Stream
 }
 
 // Read reads what is there, waiting until something is. It returns io.EOF at

@@ -71,6 +71,8 @@ func epollOf(fd int, events uint32) (int, error) {
 
 func (w *epollWaiter) until(retry func(uintptr) bool) error { return w.raw.Read(retry) }
 
+func (w *epollWaiter) setDeadline(t time.Time) error { return w.file.SetReadDeadline(t) }
+
 func (w *epollWaiter) close() { w.file.Close() }
 
 // waitable reports whether the kernel can wait for fd at all.
