@@ -255,8 +255,10 @@ func TestOpenGivenUp(t *testing.T) {
 func TestReaderOfOutputLeaves(t *testing.T) {
 	srv := sshtest.NewServer(t, sshtest.Handle(func(s *sshtest.Session) {
 		s.Start()
-		go sshtest.Source(s, "4000000") // more than the window: somebody must read it
+		var source sync.WaitGroup
+		source.Go(func() { sshtest.Source(s, "4000000") }) // more than the window: somebody must read it
 		in, _ := io.ReadAll(s)
+		source.Wait()
 		s.Exit(uint32(len(in)))
 	}))
 	link := newBerthing(t, srv)
