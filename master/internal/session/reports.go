@@ -34,13 +34,17 @@ func (r *reports) send(report func(Reporter)) {
 	})
 }
 
+// stop has nothing sent any more but what is under way.
+func (r *reports) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+}
+
 // close returns when everything was sent; nothing is any more after that.
 func (r *reports) close() {
-	r.mu.Lock()
-	r.closed = true
-	last := r.last
-	r.mu.Unlock()
-	if last != nil {
+	r.stop()
+	if last := r.last; last != nil { // nobody sets it any more
 		<-last
 	}
 }

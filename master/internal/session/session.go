@@ -163,6 +163,7 @@ func (s *Session) saidHow() bool {
 // Start too, and more than once, and does not wait for the host.
 func (s *Session) Close() {
 	s.closeOnce.Do(func() {
+		s.reports.stop() // a command may end well at the end of its input: ~. is 255
 		s.files.Close()
 		go s.hangUp(s.leave())
 	})
