@@ -3,13 +3,11 @@ package compat
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,24 +45,11 @@ func TestDifferentialForwards(t *testing.T) {
 	compare(t, groups)
 }
 
-// freePort is a port where nobody listens, for a forward to listen on. It is below those that the system gives to whoever
-// asks for any, who might get it first.
+// freePort is a port where nobody listens, for a forward to listen on.
 func freePort(t testing.TB) int {
-	t.Helper()
-	for {
-		port := 10000 + rand.IntN(20000)
-		if _, again := freePorts.LoadOrStore(port, true); again {
-			continue
-		}
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
+	_, port := splitHostPort(t, closedPort(t))
+	return int(port)
 }
-
-// freePorts are those that freePort has given away.
-var freePorts sync.Map
 
 // usedPort is a port where somebody listens already, on both loopback addresses where there are two: a server that could
 // have one of them would be content.

@@ -2,12 +2,15 @@ package compat
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -197,14 +200,24 @@ func stdioForward(t *testing.T, m *Master) {
 	require.Empty(t, r.Stderr)
 }
 
-// closedPort is where nobody listens.
+// closedPort is where nobody listens, another one each time. It is below the ports that the system gives to whoever asks
+// for any, who might get it meanwhile.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	for {
+		port := 10000 + rand.IntN(20000)
+		if _, again := closedPorts.LoadOrStore(port, true); again {
+			continue
+		}
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
+	}
 }
+
+// closedPorts are those that closedPort has given away.
+var closedPorts sync.Map
 
 func stdioForwardRefused(t *testing.T, m *Master) {
 	r := run(t, Command{Args: m.SSH("-W", closedPort(t), Target), Stdin: strings.NewReader("x")})

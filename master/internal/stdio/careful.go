@@ -21,14 +21,14 @@ func newCareful(kind string) *careful {
 	if kind == kindTerminal {
 		size = loanTerminal
 	}
-	c.in.init(direct{}.read, false, loanSize)
-	c.out.init(direct{}.write, true, size)
+	c.in.init(direct.read, false, loanSize)
+	c.out.init(direct.write, true, size)
 	return c
 }
 
 func (c *careful) read(fd int, p []byte) (int, error) {
 	if !c.loanIn {
-		n, err := readNowait(fd, p)
+		n, err := uninterrupted(readNowait, fd, p)
 		if !unsupported(err) {
 			return n, err
 		}
@@ -42,7 +42,7 @@ func (c *careful) read(fd int, p []byte) (int, error) {
 
 func (c *careful) write(fd int, p []byte) (int, error) {
 	if !c.loanOut {
-		n, err := writeNowait(fd, p)
+		n, err := uninterrupted(writeNowait, fd, p)
 		if !unsupported(err) {
 			return n, err
 		}

@@ -2,74 +2,42 @@ package stdio
 
 import "golang.org/x/sys/unix"
 
-// direct calls read(2) and write(2): on a description of our own, or on a file
-// that never makes anybody wait.
-type direct struct{}
+// calls moves bytes with one system call for each direction. Neither makes
+// anybody wait, and both are made again when a signal came in between.
+type calls struct {
+	in, out func(fd int, p []byte) (int, error)
+}
 
-func (direct) read(fd int, p []byte) (int, error) {
+var (
+	// direct is read(2) and write(2): on a description of our own, or on a file
+	// that never makes anybody wait.
+	direct = &calls{unix.Read, unix.Write}
+
+	// socket asks with each call not to be made to wait, whatever the flags of
+	// the shared description say at that moment.
+	socket = &calls{recvNowait, sendNowait}
+
+	// quickSocket makes the same calls without telling Go's scheduler; see
+	// quick_linux.go.
+	quickSocket = &calls{recvQuick, sendQuick}
+)
+
+func (c *calls) read(fd int, p []byte) (int, error)  { return uninterrupted(c.in, fd, p) }
+func (c *calls) write(fd int, p []byte) (int, error) { return uninterrupted(c.out, fd, p) }
+func (c *calls) close()                              {}
+func (c *calls) stuck() bool                         { return false }
+
+func uninterrupted(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
 	for {
-		n, err := unix.Read(fd, p)
+		n, err := call(fd, p)
 		if err != unix.EINTR {
 			return n, err
 		}
 	}
 }
 
-func (direct) write(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Write(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func (direct) close()      {}
-func (direct) stuck() bool { return false }
-
-// socket asks with each call not to be made to wait, whatever the flags of the
-// shared description say at that moment.
-type socket struct{}
-
-func (socket) read(fd int, p []byte) (int, error) {
-	for {
-		n, err := recvNowait(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func (socket) write(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.SendmsgN(fd, p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func (socket) close()      {}
-func (socket) stuck() bool { return false }
-
-// ownSocket makes the same calls without telling Go's scheduler; see
-// quick_linux.go.
-type ownSocket struct{ socket }
-
-func (ownSocket) read(fd int, p []byte) (int, error) {
-	for {
-		n, err := recvQuick(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func (ownSocket) write(fd int, p []byte) (int, error) {
-	for {
-		n, err := sendQuick(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
+// sendNowait sends to a socket without waiting, and without a signal when nobody
+// reads any more.
+func sendNowait(fd int, p []byte) (int, error) {
+	return unix.SendmsgN(fd, p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }

@@ -9,22 +9,12 @@ import (
 // readNowait is a read that returns EAGAIN instead of waiting, whatever the
 // flags of the description say.
 func readNowait(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Preadv2(fd, [][]byte{p}, -1, unix.RWF_NOWAIT)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
+	return unix.Preadv2(fd, [][]byte{p}, -1, unix.RWF_NOWAIT)
 }
 
 // writeNowait is the write of the same sort.
 func writeNowait(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Pwritev2(fd, [][]byte{p}, -1, unix.RWF_NOWAIT)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
+	return unix.Pwritev2(fd, [][]byte{p}, -1, unix.RWF_NOWAIT)
 }
 
 // recvNowait receives from a socket without waiting. It does not ask for the

@@ -88,7 +88,7 @@ var nullDevice = sync.OnceValue(func() uint64 {
 })
 
 func openPlain(fd int, kind string) *Stream {
-	return newStream(kind, "plain", newPlain(fd), direct{})
+	return newStream(kind, "plain", newPlain(fd), direct)
 }
 
 // openSocket leaves a socket out of the poller until somebody has to wait for it,
@@ -96,9 +96,9 @@ func openPlain(fd int, kind string) *Stream {
 // the master whenever its reader has read something.
 func openSocket(fd int, owner uint32) *Stream {
 	if owner == uint32(os.Geteuid()) && isLocal(fd) {
-		return newStream(kindSocket, "quick", newShared(fd), ownSocket{})
+		return newStream(kindSocket, "quick", newShared(fd), quickSocket)
 	}
-	return newStream(kindSocket, "watched", newShared(fd), socket{})
+	return newStream(kindSocket, "watched", newShared(fd), socket)
 }
 
 // openPrivate replaces fd by a description of our own, or returns nil and
@@ -110,7 +110,7 @@ func openPrivate(fd int, kind string, flags int) *Stream {
 		return nil
 	}
 	unix.Close(fd)
-	return newPolledStream(kind, "reopened", private, direct{})
+	return newPolledStream(kind, "reopened", private, direct)
 }
 
 func lookSlowly(fd int) (status, error) {
