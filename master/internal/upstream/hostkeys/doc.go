@@ -40,5 +40,8 @@
 //     port.
 //   - A known_hosts that is a symbolic link stays one when UpdateHostKeys
 //     rewrites it.
-//   - VerifyHostKeyDNS and VisualHostKey are not implemented.
+//   - DNS is not asked for fingerprints (VerifyHostKeyDNS), because Go's resolver
+//     does not tell whether an answer was authenticated, and no picture of a key
+//     is drawn (VisualHostKey), which decides nothing. Of the former the user is
+//     warned; with Transport openssh the installed ssh does both.
 package hostkeys
