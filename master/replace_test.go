@@ -66,11 +66,7 @@ func TestReplaceIsRefused(t *testing.T) {
 }
 
 func TestReplaceStockMaster(t *testing.T) {
-	program, err := exec.LookPath("ssh")
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("no ssh is installed (Debian: openssh-client)") // where CI is set it must be there
-	}
-	require.NoError(t, err)
+	program := sshtest.Program(t, "ssh")
 	sshtest.NoLeaks(t)
 	srv, path := sshtest.NewServer(t), controlPath(t)
 	config := srv.Files(t).Config

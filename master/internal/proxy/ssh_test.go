@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -25,11 +24,7 @@ import (
 // follow the host's name. It refuses -W beside -O.
 func sshProxy(t *testing.T, m *testMaster, args ...string) *exec.Cmd {
 	t.Helper()
-	path, err := exec.LookPath("ssh")
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("no ssh here")
-	}
-	require.NoError(t, err)
+	path := sshtest.Program(t, "ssh")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return exec.CommandContext(ctx, path, append([]string{

@@ -121,13 +121,7 @@ func TestSFTP(t *testing.T) {
 
 // TestStockClient checks that the written files are all that a real ssh needs.
 func TestStockClient(t *testing.T) {
-	path, err := exec.LookPath("ssh")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("no ssh on this machine")
-	}
+	path := sshtest.Program(t, "ssh")
 	srv := sshtest.NewServer(t, sshtest.RealShell(t.TempDir()))
 	out, err := exec.Command(path, "-F", srv.Files(t).Config, sshtest.Host, "echo hello; exit 0").CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -70,8 +70,7 @@ func TestProxyCommandsFamilyGoesToo(t *testing.T) {
 	sshtest.NoLeaks(t)
 	if tty, err := os.Open("/dev/tty"); err == nil {
 		require.NoError(t, tty.Close())
-		// As with ssh: it may ask its user there. What is tested is a master without one, as in CI.
-		t.Skip("on a terminal a ProxyCommand stays in our process group and only it is ended")
+		t.Skip("on a terminal a ProxyCommand stays in our process group and only it is ended") // as with ssh: it may ask there
 	}
 	srv := sshtest.NewServer(t, sshtest.Handle(echo))
 	// One that ignores HUP, in the background, and the command itself.

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/hostkeys"
 	"sshmaster/master/internal/upstream/prompt"
 )
@@ -149,27 +150,10 @@ func refused(t testing.TB, err error, kind hostkeys.Kind) *hostkeys.Error {
 	return e
 }
 
-// program finds a program of OpenSSH. Where it is missing the test is skipped,
-// except in CI.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && name == "sshd" {
-		path, err = exec.LookPath("/usr/sbin/sshd")
-	}
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is needed in CI: %v", name, err)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-	return path
-}
-
 // run runs a program and returns what it prints.
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program(t, name), args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), sshtest.Program(t, name), args...).CombinedOutput()
 	require.NoError(t, err, "%s %v: %s", name, args, out)
 	return string(out)
 }

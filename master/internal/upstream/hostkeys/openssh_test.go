@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/hostkeys"
 )
 
@@ -92,7 +93,7 @@ func connectSSH(t *testing.T, port int, answer string, options ...string) bool {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // ssh 8.4 asks for ever
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t, "ssh"), append(args, "nobody@127.0.0.1", "true")...)
+	cmd := exec.CommandContext(ctx, sshtest.Program(t, "ssh"), append(args, "nobody@127.0.0.1", "true")...)
 	cmd.Env = append(os.Environ(), "SSH_ASKPASS_REQUIRE=force", "SSH_ASKPASS="+script(t, "echo '"+answer+"'"))
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)

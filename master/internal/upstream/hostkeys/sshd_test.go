@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/hostkeys"
 )
 
@@ -21,7 +22,7 @@ import (
 // opens, and returns its port.
 func runSSHD(t *testing.T, login ssh.Signer) int {
 	t.Helper()
-	sshd, folder := program(t, "sshd"), t.TempDir()
+	sshd, folder := sshtest.Program(t, "sshd"), t.TempDir()
 	authorized := filepath.Join(folder, "authorized")
 	require.NoError(t, os.WriteFile(authorized, []byte(publicLine(login.PublicKey())), 0o600))
 	text := "AuthorizedKeysFile " + authorized + "\nStrictModes no\nUsePAM no\nPidFile none\n"
@@ -56,7 +57,7 @@ func TestUpdateWithSSHD(t *testing.T) {
 	updateFrom(t, port, ours)
 	require.NotEqual(t, before, read(t, ours))
 
-	ssh := exec.CommandContext(t.Context(), program(t, "ssh"), "-F", "none", "-T", "-p", strconv.Itoa(port),
+	ssh := exec.CommandContext(t.Context(), sshtest.Program(t, "ssh"), "-F", "none", "-T", "-p", strconv.Itoa(port),
 		"-i", privateFile(t, "login", k.otherED), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
 		"-o", "UserKnownHostsFile="+theirs, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "UpdateHostKeys=yes",
 		"-o", "HashKnownHosts=no", "-o", "HostKeyAlgorithms=rsa-sha2-512,ssh-ed25519,ecdsa-sha2-nistp256", "127.0.0.1", "cat")

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/identity"
 	"sshmaster/master/internal/upstream/prompt"
 )
@@ -152,8 +153,7 @@ func TestAgentRefuses(t *testing.T) {
 			t.Setenv("SSH_ASKPASS_REQUIRE", "force")
 			socket := startAgent(t)
 			if name == "destination" && !knowsDestinations(t, socket) {
-				// There is no other way to bind a key to destinations: the extension is of that release.
-				t.Skip("ssh-add is older than OpenSSH 8.9, which brought -h")
+				t.Skip("ssh-add is older than OpenSSH 8.9, which brought -h") // and there is no other way to bind a key
 			}
 			sshAdd(t, socket, append(append([]string{"-q"}, options...), good)...)
 			c, log := newConfig(t)
@@ -174,7 +174,7 @@ func TestAgentRefuses(t *testing.T) {
 
 func knowsDestinations(t *testing.T, socket string) bool {
 	t.Helper()
-	cmd := exec.Command(program(t, "ssh-add"), "-?")
+	cmd := exec.Command(sshtest.Program(t, "ssh-add"), "-?")
 	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
 	usage, _ := cmd.CombinedOutput() // it always fails
 	return strings.Contains(string(usage), "-h destination")

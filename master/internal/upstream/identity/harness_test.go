@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/identity"
 	"sshmaster/master/internal/upstream/prompt"
 )
@@ -32,29 +33,10 @@ import (
 // patience bounds every wait of a test; none is expected to come near it.
 const patience = 20 * time.Second
 
-// program returns the path of a program; without it the test is skipped, and
-// fails where CI is set.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	for _, folder := range []string{"/usr/sbin", "/usr/local/sbin"} {
-		if path := filepath.Join(folder, name); exec.Command("test", "-x", path).Run() == nil {
-			return path
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			require.NoError(t, err)
-		}
-		t.Skip(name + " is not installed") // somebody's machine: CI installs it
-	}
-	return path
-}
-
 // keygen runs ssh-keygen in folder, with passphrases that are quick to try.
 func keygen(t *testing.T, folder string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(program(t, "ssh-keygen"), append([]string{"-q", "-a", "1"}, args...)...)
+	cmd := exec.Command(sshtest.Program(t, "ssh-keygen"), append([]string{"-q", "-a", "1"}, args...)...)
 	cmd.Dir = folder
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "ssh-keygen %q: %s", args, out)
@@ -142,7 +124,7 @@ func newSSHD(t *testing.T, options string, authorized ...string) host {
 // one connection on standard input.
 func sshdCommand(t *testing.T, options string, authorized ...string) []string {
 	t.Helper()
-	sshd := program(t, "sshd")
+	sshd := sshtest.Program(t, "sshd")
 	if os.Getuid() == 0 {
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
 	}
@@ -350,7 +332,7 @@ func startAgent(t *testing.T, options ...string) string {
 	folder, err := os.MkdirTemp("", "agent") // a socket's path must be short
 	require.NoError(t, err)
 	socket := filepath.Join(folder, "s")
-	cmd := exec.Command(program(t, "ssh-agent"), append([]string{"-D", "-a", socket}, options...)...)
+	cmd := exec.Command(sshtest.Program(t, "ssh-agent"), append([]string{"-D", "-a", socket}, options...)...)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cmd.Process.Kill()
@@ -370,7 +352,7 @@ func startAgent(t *testing.T, options ...string) string {
 // sshAdd runs ssh-add with an agent and returns its output.
 func sshAdd(t *testing.T, socket string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program(t, "ssh-add"), args...)
+	cmd := exec.Command(sshtest.Program(t, "ssh-add"), args...)
 	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket, "SSH_ASKPASS_REQUIRE=never")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "ssh-add %q: %s", args, out)

@@ -10,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/identity"
 )
 
 // What is offered, in which order and under which name, is what ssh itself
 // does: each case is run through `ssh -v` and compared line by line.
 func TestOrderIsSSHs(t *testing.T) {
-	program(t, "ssh")
+	sshtest.Program(t, "ssh")
 	folder := t.TempDir()
 	ca := newKey(t, folder, "ca")
 	one, two, three := newKey(t, folder, "one"), newKey(t, folder, "two"), newKey(t, folder, "three")
@@ -80,7 +81,7 @@ func TestOrderIsSSHs(t *testing.T) {
 func sshStory(t *testing.T, sshd, args []string, words ...string) []string {
 	args = append([]string{"-v", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "ProxyCommand=" + strings.Join(sshd, " ") + " 2>/dev/null", "-o", "PreferredAuthentications=publickey"}, args...)
-	cmd := exec.Command(program(t, "ssh"), append(args, me(t)+"@host.example", "true")...)
+	cmd := exec.Command(sshtest.Program(t, "ssh"), append(args, me(t)+"@host.example", "true")...)
 	out, _ := cmd.CombinedOutput() // some of the logins fail, as they should
 	return normal(story(strings.Split(strings.ReplaceAll(string(out), "\r", ""), "\n"), func(line string) string {
 		return strings.TrimPrefix(line, "debug1: ")

@@ -54,7 +54,7 @@ type sshd struct {
 // startSSHD serves until the test ends, with extra lines for sshd_config.
 func startSSHD(t *testing.T, lines ...string) *sshd {
 	t.Helper()
-	program := installed(t, "sshd")
+	program := sshtest.Program(t, "sshd")
 	me, err := user.Current()
 	require.NoError(t, err)
 	if os.Geteuid() == 0 {
@@ -88,20 +88,6 @@ func startSSHD(t *testing.T, lines ...string) *sshd {
 		serving.Wait()
 	})
 	return s
-}
-
-// installed finds a program. Where CI is set it must be there.
-func installed(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + name)
-	}
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip(name + " is not installed") // somebody's machine: CI installs it
-	}
-	require.NoError(t, err)
-	return path
 }
 
 // serve runs one sshd on a connection.
@@ -175,7 +161,7 @@ func resolve(t *testing.T, dir string, lines []string, args ...string) *hostconf
 	config := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	h, err := hostconfig.Resolve(within(t), hostconfig.Query{
-		SSH: installed(t, "ssh"), Args: append(args, "-F", config), Destination: "target", Dir: dir, Env: environment(t), OwnFile: "none",
+		SSH: sshtest.Program(t, "ssh"), Args: append(args, "-F", config), Destination: "target", Dir: dir, Env: environment(t), OwnFile: "none",
 	})
 	require.NoError(t, err)
 	return h
@@ -323,6 +309,6 @@ func finish(t *testing.T, ch ssh.Channel, reqs <-chan *ssh.Request, stdin io.Rea
 // noLeaks is sshtest's: goroutines and descriptors as before.
 func noLeaks(t *testing.T) {
 	t.Helper()
-	installed(t, "ssh")
+	sshtest.Program(t, "ssh")
 	sshtest.NoLeaks(t)
 }
