@@ -89,7 +89,18 @@ func (c *containers) mend(t *testing.T, host string) {
 	c.docker(t, "network", "connect", "--alias", host, c.outside(), c.id(host))
 }
 
-func (c *containers) pause(t *testing.T, host string)  { c.docker(t, "pause", c.id(host)) }
+// pause asks again where the engine was "unable to freeze": it gives up, and undoes what it did, when processes of the
+// container are just beginning or in the midst of a call.
+func (c *containers) pause(t *testing.T, host string) {
+	t.Helper()
+	var r Result
+	eventually(t, func() bool {
+		r = run(t, Command{Args: []string{"docker", "pause", c.id(host)}, Timeout: 2 * patience})
+		return !strings.Contains(r.Stderr, "unable to freeze")
+	}, "the engine cannot stop %s", host)
+	require.Equal(t, 0, r.Code, r.Stderr)
+}
+
 func (c *containers) resume(t *testing.T, host string) { c.docker(t, "unpause", c.id(host)) }
 func (c *containers) kill(t *testing.T, host string)   { c.docker(t, "kill", c.id(host)) }
 func (c *containers) start(t *testing.T, host string)  { c.docker(t, "start", c.id(host)) }
