@@ -64,9 +64,14 @@ func (c *containers) lend(*testing.T, string) {}
 
 func (c *containers) docker(t *testing.T, args ...string) Result {
 	t.Helper()
-	r := run(t, Command{Args: append([]string{"docker"}, args...), Timeout: 2 * patience})
+	r := c.engine(t, args...)
 	require.Equal(t, 0, r.Code, "docker %v: %s", args, r.Stderr)
 	return r
+}
+
+func (*containers) engine(t *testing.T, args ...string) Result {
+	t.Helper()
+	return run(t, Command{Args: append([]string{"docker"}, args...), Timeout: 2 * patience})
 }
 
 func (c *containers) log(t *testing.T, host string) string {
@@ -95,7 +100,7 @@ func (c *containers) pause(t *testing.T, host string) {
 	t.Helper()
 	var r Result
 	eventually(t, func() bool {
-		r = run(t, Command{Args: []string{"docker", "pause", c.id(host)}, Timeout: 2 * patience})
+		r = c.engine(t, "pause", c.id(host))
 		return !strings.Contains(r.Stderr, "unable to freeze")
 	}, "the engine cannot stop %s", host)
 	require.Equal(t, 0, r.Code, r.Stderr)
