@@ -92,7 +92,7 @@ fuzz: ## give each fuzz target FUZZTIME inputs
 
 .PHONY: race
 race: ## run the packages' tests with the race detector
-	@CGO_ENABLED=1 .ci/need cc ssh sshd scp sftp ssh-keygen ssh-agent xargs
+	@CGO_ENABLED=1 .ci/need cc ssh sshd scp sftp ssh-keygen ssh-agent xargs ip
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 5m ./muxproto/... ./master/... ./cmd/...
 
 .PHONY: clean

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"sshmaster/master/internal/sshtest"
 )
 
 // terminalSettings are put on a terminal before OpenSSH and this package look
@@ -54,12 +56,7 @@ var terminalSettings = map[string]func(*unix.Termios){
 // TestModesAsOpenSSH compares, byte for byte, with the pty-req of a real ssh on
 // the same terminal.
 func TestModesAsOpenSSH(t *testing.T) {
-	if _, err := exec.LookPath("ssh"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	sshtest.Program(t, "ssh")
 	for name, set := range terminalSettings {
 		t.Run(name, func(t *testing.T) {
 			noLeak(t)

@@ -70,7 +70,9 @@ func TestProxyCommandsFamilyGoesToo(t *testing.T) {
 	sshtest.NoLeaks(t)
 	if tty, err := os.Open("/dev/tty"); err == nil {
 		require.NoError(t, tty.Close())
-		t.Skip("on a terminal a ProxyCommand stays in our process group and only it is ended") // as with ssh: it may ask there
+		// There a ProxyCommand stays in our process group, as with ssh, for it may ask something, and only it is ended.
+		withoutTerminal(t)
+		return
 	}
 	srv := sshtest.NewServer(t, sshtest.Handle(echo))
 	// One that ignores HUP, in the background, and the command itself.
@@ -84,6 +86,17 @@ func TestProxyCommandsFamilyGoesToo(t *testing.T) {
 	for _, pid := range family {
 		soon(t, "all are gone", func() bool { return gone(pid) })
 	}
+}
+
+// withoutTerminal runs the test by itself in a session of its own, which has no terminal.
+func withoutTerminal(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, "-test.run", "^"+t.Name()+"$")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", said)
 }
 
 func TestProxyCommandDies(t *testing.T) {
