@@ -73,7 +73,7 @@ QUICK ?=
 .PHONY: bench
 bench: ## measure beside ssh -M, into compat-tests/BENCHMARKS.md; ROWS=regexp for some, QUICK=1 for a look
 	@.ci/need ssh sshd scp rsync
-	@BENCH_QUICK=$(QUICK) BENCH_WRITE=$(if $(QUICK),,BENCHMARKS.md) \
+	@BENCH_QUICK=$(QUICK) BENCH_ROWS='$(filter-out .,$(value ROWS))' BENCH_WRITE=$(if $(QUICK),,BENCHMARKS.md) \
 		$(GO) test -run '^$$' -bench 'Masters/($(value ROWS))' -benchtime 1x -timeout 0 ./compat-tests/
 
 .PHONY: compat

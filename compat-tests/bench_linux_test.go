@@ -14,8 +14,9 @@ import (
 )
 
 // BenchmarkMasters is `make bench`: rows of measurements, each of which does the same to both masters in turn and
-// compares them round by round. `-bench Masters/REGEXP` selects rows; BENCH_QUICK=1 takes fewer and smaller rounds;
-// BENCH_WRITE names the file whose table the rows' lines are written to.
+// compares them round by round. `-bench Masters/REGEXP` selects rows; BENCH_QUICK=1 takes fewer and smaller rounds
+// and leaves out what is slow, unless BENCH_ROWS names rows; BENCH_WRITE names the file whose table the rows' lines are
+// written to.
 func BenchmarkMasters(b *testing.B) {
 	report := newReport()
 	for _, r := range contests() {
@@ -59,7 +60,15 @@ type contest struct {
 	// Prepare makes a master of that kind ready and returns what takes one reading of it.
 	prepare func(b *testing.B, kind Kind) (measure func() reading)
 
-	slow bool // not in a quick look
+	slow bool // not in a quick look, unless it is asked for
+}
+
+// quickTime is what a quick look gives a row, beside the first round: so many rounds as fit, but at least two.
+const quickTime = 4 * time.Second
+
+// enough tells whether the rounds that count are done.
+func (r contest) enough(rounds int, began time.Time) bool {
+	return rounds >= r.rounds || benchQuick() && rounds >= 2 && time.Since(began) > quickTime
 }
 
 // A goal is one number that a row measures. Due is what its ratio, ours to stock's, must reach and aim what it is after;
@@ -78,25 +87,30 @@ type reading map[string]float64
 
 // run takes the readings of all rounds, both masters in random order in each, and returns a line for each metric.
 func (r contest) run(b *testing.B) []line {
-	if r.slow && benchQuick() {
-		b.Skip("not in two minutes")
+	if r.slow && benchQuick() && os.Getenv("BENCH_ROWS") == "" {
+		b.Skip("takes too long for a quick look")
 	}
-	rounds := choose(r.rounds, min(r.rounds, 3))
 	measure := map[Kind]func() reading{}
 	for _, kind := range []Kind{Stock, Ours} {
 		measure[kind] = r.prepare(b, kind)
 	}
+	round(measure)
 	var readings []map[Kind]reading
-	for range rounds + 1 {
-		order := []Kind{Stock, Ours}
-		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-		both := map[Kind]reading{}
-		for _, kind := range order {
-			both[kind] = measure[kind]()
-		}
-		readings = append(readings, both)
+	for began := time.Now(); !r.enough(len(readings), began); {
+		readings = append(readings, round(measure))
 	}
-	return r.lines(readings[1:])
+	return r.lines(readings)
+}
+
+// round takes a reading of each master, in random order.
+func round(measure map[Kind]func() reading) map[Kind]reading {
+	order := []Kind{Stock, Ours}
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	both := map[Kind]reading{}
+	for _, kind := range order {
+		both[kind] = measure[kind]()
+	}
+	return both
 }
 
 func (r contest) lines(readings []map[Kind]reading) []line {

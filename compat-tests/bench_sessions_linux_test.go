@@ -28,7 +28,7 @@ func sessionContests() []contest {
 
 func sessions(name, what string, begin func(*testing.B, Kind) *Master, n, slaves int, due, aim float64) contest {
 	return contest{
-		name: name, what: what, rounds: benchRounds,
+		name: name, what: what, rounds: benchRounds, slow: due == 0,
 		goals: []goal{{metric: "rate", unit: "1/s", due: due, aim: aim, more: true}, {metric: "CPU", unit: "µs"}},
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			m := begin(b, kind)
@@ -93,6 +93,7 @@ func startContests() []contest {
 func starts(name, what string, l link, wait func(b testing.TB, m *Master) time.Duration) contest {
 	return contest{
 		name: name, what: what, rounds: benchRounds, goals: []goal{{metric: "time", unit: "ms"}},
+		slow: l.delay > 20*time.Millisecond, // the nearer one has said it
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			m := delayed(b, kind, l)
 			return func() reading {

@@ -41,7 +41,7 @@ const manySessions = "MaxSessions 64"
 func streams(name, what string, client []string, wall, cpu goal, n int, do func(t testing.TB, m *Master, n int)) contest {
 	wall.metric, wall.unit, cpu.metric, cpu.unit = "wall", "s", "CPU", "s/GB"
 	return contest{
-		name: name, what: what, goals: []goal{wall, cpu}, rounds: busyRounds,
+		name: name, what: what, goals: []goal{wall, cpu}, rounds: busyRounds, slow: wall.due == 0,
 		prepare: func(b *testing.B, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: client, Server: []string{manySessions}})
 			return func() reading {
