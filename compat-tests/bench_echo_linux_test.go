@@ -24,7 +24,7 @@ func echoContests() []contest {
 }
 
 // startUpload sends for as long as anybody takes it.
-func startUpload(b *testing.B, m *Master) *muxproto.Session {
+func startUpload(b testing.TB, m *Master) *muxproto.Session {
 	r, w := blockingPipe(b)
 	f := null(b)
 	s := lightStart(b, m, muxproto.NewSession{Command: "cat >/dev/null"}, r, f, f)
@@ -39,7 +39,7 @@ func startUpload(b *testing.B, m *Master) *muxproto.Session {
 	return s
 }
 
-func startDownload(b *testing.B, m *Master) *muxproto.Session {
+func startDownload(b testing.TB, m *Master) *muxproto.Session {
 	f := null(b)
 	return lightStart(b, m, muxproto.NewSession{Command: "exec cat /dev/zero"}, f, f, f)
 }
@@ -47,11 +47,11 @@ func startDownload(b *testing.B, m *Master) *muxproto.Session {
 // fill is how long the bulk stream has the link to itself, until every queue is as full as it gets.
 const fill = 1500 * time.Millisecond
 
-func echoContest(name, what string, g goal, sit func(*testing.B, *Master) *typist, bulk func(*testing.B, *Master) *muxproto.Session) contest {
+func echoContest(name, what string, g goal, sit func(testing.TB, *Master) *typist, bulk func(testing.TB, *Master) *muxproto.Session) contest {
 	g.metric, g.unit = "echo", "ms"
 	return contest{
 		name: name, what: what, goals: []goal{g}, rounds: benchRounds, slow: g.due == 0,
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := delayed(b, kind, narrow)
 			return func() reading {
 				stream := bulk(b, m)
@@ -72,7 +72,7 @@ func echoContest(name, what string, g goal, sit func(*testing.B, *Master) *typis
 }
 
 // drain waits until the link is empty again: until a keystroke takes little more than a round trip.
-func drain(b *testing.B, t *typist) {
+func drain(b testing.TB, t *typist) {
 	for deadline := soon(); t.key(b) > 3*narrow.delay; {
 		require.True(b, time.Now().Before(deadline), "the link stays full")
 	}
@@ -85,7 +85,7 @@ type typist struct {
 	end     string // what ends the session, if closing its input does not
 }
 
-func openTypist(b *testing.B, m *Master) *typist {
+func openTypist(b testing.TB, m *Master) *typist {
 	stdin, in := blockingPipe(b)
 	out, stdout := blockingPipe(b)
 	t := &typist{session: lightStart(b, m, muxproto.NewSession{Command: "exec cat"}, stdin, stdout, stdout), in: in, out: out}
@@ -95,7 +95,7 @@ func openTypist(b *testing.B, m *Master) *typist {
 }
 
 // openTerminal is a typist at a raw terminal, as ssh makes it: the echo is the remote terminal's own.
-func openTerminal(b *testing.B, m *Master) *typist {
+func openTerminal(b testing.TB, m *Master) *typist {
 	screen, tty, err := pty.Open()
 	require.NoError(b, err)
 	s := lightStart(b, m, muxproto.NewSession{Command: "exec cat >/dev/null", WantTTY: true}, tty, tty, tty)
@@ -106,7 +106,7 @@ func openTerminal(b *testing.B, m *Master) *typist {
 }
 
 // key is the time from a keystroke to its echo.
-func (t *typist) key(b *testing.B) time.Duration {
+func (t *typist) key(b testing.TB) time.Duration {
 	began := time.Now()
 	_, err := t.in.WriteString("k")
 	require.NoError(b, err)
@@ -115,7 +115,7 @@ func (t *typist) key(b *testing.B) time.Duration {
 	return time.Since(began)
 }
 
-func (t *typist) leave(b *testing.B) {
+func (t *typist) leave(b testing.TB) {
 	if t.end == "" {
 		require.NoError(b, t.in.Close())
 	} else {

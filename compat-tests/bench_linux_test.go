@@ -54,11 +54,16 @@ type contest struct {
 	// Goals are what it measures, in the order of the table.
 	goals []goal
 
-	// Rounds is how often, beside the first round, which is thrown away.
+	// Rounds is how many count.
 	rounds int
 
+	// Pair is how many of them one pair of masters does, beside its first one, which is thrown away; all where it is 0.
+	// The same program is faster or slower by a tenth from one start to the next, and stays so: with where its memory and
+	// its server's happen to lie. More rounds of one pair do not even that out.
+	pair int
+
 	// Prepare makes a master of that kind ready and returns what takes one reading of it.
-	prepare func(b *testing.B, kind Kind) (measure func() reading)
+	prepare func(b testing.TB, kind Kind) (measure func() reading)
 
 	slow bool // not in a quick look, unless it is asked for
 }
@@ -90,16 +95,26 @@ func (r contest) run(b *testing.B) []line {
 	if r.slow && benchQuick() && os.Getenv("BENCH_ROWS") == "" {
 		b.Skip("takes too long for a quick look")
 	}
-	measure := map[Kind]func() reading{}
-	for _, kind := range []Kind{Stock, Ours} {
-		measure[kind] = r.prepare(b, kind)
-	}
-	round(measure)
 	var readings []map[Kind]reading
 	for began := time.Now(); !r.enough(len(readings), began); {
-		readings = append(readings, round(measure))
+		readings = append(readings, r.match(b, began, len(readings))...)
 	}
 	return r.lines(readings)
+}
+
+// match takes the readings of the rounds of one pair of masters, after so many of other pairs'.
+func (r contest) match(b *testing.B, began time.Time, done int) (readings []map[Kind]reading) {
+	on := &stage{TB: b}
+	defer on.end()
+	measure := map[Kind]func() reading{}
+	for _, kind := range []Kind{Stock, Ours} {
+		measure[kind] = r.prepare(on, kind)
+	}
+	round(measure)
+	for !r.enough(done+len(readings), began) && (r.pair == 0 || len(readings) < r.pair) {
+		readings = append(readings, round(measure))
+	}
+	return readings
 }
 
 // round takes a reading of each master, in random order.
@@ -133,7 +148,7 @@ func (r contest) lines(readings []map[Kind]reading) []line {
 
 // benchMaster is newMaster with the control socket in a folder of its own: ssh-master watches that folder, and the server's
 // log in it would wake it at every session. The server goes on listening, for further connections of a master's.
-func benchMaster(b *testing.B, kind Kind, setup Setup) *Master {
+func benchMaster(b testing.TB, kind Kind, setup Setup) *Master {
 	b.Helper()
 	later := setup.NotStarted
 	setup.Control, setup.NotStarted, setup.Plain, setup.KeepOpen = "s/ctl", true, true, true

@@ -30,7 +30,7 @@ func idleRow() contest {
 			{metric: "each of 1000", unit: "kB", due: 15, aim: 8, own: true},
 			{metric: "each, once used", unit: "kB"},
 		},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			return func() reading {
 				m := newServedMaster(b, kind, "-idle")
 				rested := func() float64 {
@@ -57,7 +57,7 @@ func idleRow() contest {
 	}
 }
 
-func idlers(b *testing.B, m *Master, n int) []*typist {
+func idlers(b testing.TB, m *Master, n int) []*typist {
 	var all []*typist
 	for range n {
 		all = append(all, openTypist(b, m))
@@ -74,7 +74,7 @@ func hostsRow() contest {
 		goals: []goal{
 			{metric: "proportional", unit: "kB", due: 0.25, aim: 0.2}, {metric: "private", unit: "kB"},
 		},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: gcm, NotStarted: true})
 			begin := manyStock
 			if kind == Ours {
@@ -102,7 +102,7 @@ func hostsRow() contest {
 
 func manySocket(m *Master, i int) string { return filepath.Join(m.Dir, "h"+itoa(i)) }
 
-func manyStock(b *testing.B, m *Master) []*Process {
+func manyStock(b testing.TB, m *Master) []*Process {
 	var all []*Process
 	for i := range manyHosts { // not all at once: 50 key exchanges would keep a small machine from answering
 		args := m.Command("-M", "-N", "-S", manySocket(m, i), Target)
@@ -116,7 +116,7 @@ func manyStock(b *testing.B, m *Master) []*Process {
 }
 
 // manyOurs lets a session that ends bring about each connection.
-func manyOurs(b *testing.B, m *Master) []*Process {
+func manyOurs(b testing.TB, m *Master) []*Process {
 	config := strings.ReplaceAll(read(b, m.Server.Config), "ControlPath "+m.Control, "ControlPath "+filepath.Join(m.Dir, "%n"))
 	config = write(b, filepath.Join(m.Dir, "many"), 0o600, config)
 	place := daemon.Place{Socket: filepath.Join(m.Dir, "daemon")}

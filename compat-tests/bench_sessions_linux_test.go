@@ -13,10 +13,10 @@ import (
 // sessionContests count how many sessions a second start and end, on sshd and, where the server's own work does not hide the
 // master's, on a server that starts no process.
 func sessionContests() []contest {
-	sshd := func(b *testing.B, kind Kind) *Master {
+	sshd := func(b testing.TB, kind Kind) *Master {
 		return benchMaster(b, kind, Setup{Client: gcm, Server: []string{manySessions}})
 	}
-	bare := func(b *testing.B, kind Kind) *Master { return newServedMaster(b, kind) }
+	bare := func(b testing.TB, kind Kind) *Master { return newServedMaster(b, kind) }
 	n := choose(10_000/benchRounds, 100)
 	return []contest{
 		sessions("sessions-1", "10,000 of `exit 0` on sshd, one by one", sshd, n, 1, 1.0, 1.1),
@@ -26,11 +26,11 @@ func sessionContests() []contest {
 	}
 }
 
-func sessions(name, what string, begin func(*testing.B, Kind) *Master, n, slaves int, due, aim float64) contest {
+func sessions(name, what string, begin func(testing.TB, Kind) *Master, n, slaves int, due, aim float64) contest {
 	return contest{
-		name: name, what: what, rounds: benchRounds, slow: due == 0,
+		name: name, what: what, rounds: benchRounds, pair: 3, slow: due == 0,
 		goals: []goal{{metric: "rate", unit: "1/s", due: due, aim: aim, more: true}, {metric: "CPU", unit: "µs"}},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := begin(b, kind)
 			return func() reading {
 				cpu, began := cpuTime(b, m.PID()), time.Now()
@@ -54,7 +54,7 @@ func sessions(name, what string, begin func(*testing.B, Kind) *Master, n, slaves
 }
 
 // delayed is a master whose connection to its server goes through a link.
-func delayed(b *testing.B, kind Kind, l link, server ...string) *Master {
+func delayed(b testing.TB, kind Kind, l link, server ...string) *Master {
 	b.Helper()
 	m := benchMaster(b, kind, Setup{Client: gcm, Server: append([]string{manySessions}, server...), NotStarted: true})
 	m.setup.Options = []string{"-p", itoa(l.start(b, m.Server.Port)), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"}
@@ -94,7 +94,7 @@ func starts(name, what string, l link, wait func(b testing.TB, m *Master) time.D
 	return contest{
 		name: name, what: what, rounds: benchRounds, goals: []goal{{metric: "time", unit: "ms"}},
 		slow: l.delay > 20*time.Millisecond, // the nearer one has said it
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := delayed(b, kind, l)
 			return func() reading {
 				var waits []float64
@@ -128,7 +128,7 @@ func firstByteRow() contest {
 	return contest{
 		name: "first-byte", what: "ssh host 'echo x' until the x; and as a part of what a login of its own takes", rounds: benchRounds,
 		goals: []goal{{metric: "time", unit: "ms"}, {metric: "of a login", unit: "×"}},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: gcm})
 			return func() reading {
 				attached := firstByte(b, m.SSH(Target, "echo x"))
@@ -139,7 +139,7 @@ func firstByteRow() contest {
 	}
 }
 
-func firstByte(b *testing.B, args []string) time.Duration {
+func firstByte(b testing.TB, args []string) time.Duration {
 	cmd := Command{Args: args}.prepare(b.Context())
 	r, w := blockingPipe(b)
 	defer r.Close()
@@ -159,7 +159,7 @@ func startUpRow() contest {
 	return contest{
 		name: "start-up", what: "the master itself: from exec, through the login, until a slave is greeted", rounds: benchRounds,
 		goals: []goal{{metric: "time", unit: "ms"}, {metric: "CPU", unit: "ms"}},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: gcm, NotStarted: true})
 			args := m.Command("-M", "-N", Target)
 			return func() reading {

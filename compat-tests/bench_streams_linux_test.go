@@ -15,7 +15,8 @@ import (
 // give now more, now less: the median of nine by a tenth.
 const (
 	benchRounds = 9
-	busyRounds  = 25
+	busyRounds  = 30
+	busyPair    = 2
 )
 
 // contests is every row, in the order of the table.
@@ -41,8 +42,8 @@ const manySessions = "MaxSessions 64"
 func streams(name, what string, client []string, wall, cpu goal, n int, do func(t testing.TB, m *Master, n int)) contest {
 	wall.metric, wall.unit, cpu.metric, cpu.unit = "wall", "s", "CPU", "s/GB"
 	return contest{
-		name: name, what: what, goals: []goal{wall, cpu}, rounds: busyRounds, slow: wall.due == 0,
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		name: name, what: what, goals: []goal{wall, cpu}, rounds: busyRounds, pair: busyPair, slow: wall.due == 0,
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: client, Server: []string{manySessions}})
 			return func() reading {
 				cpu, began := cpuTime(b, m.PID()), time.Now()
@@ -169,9 +170,9 @@ const rsyncFiles = 5000
 
 func rsyncRow() contest {
 	return contest{
-		name: "rsync", what: "5,000 files of 1 kB, rsync -a to the host", rounds: 4 * busyRounds, // short ones
+		name: "rsync", what: "5,000 files of 1 kB, rsync -a to the host", rounds: 4 * busyRounds, pair: 4 * busyPair, // short ones
 		goals: []goal{{metric: "wall", unit: "s", due: 1.0, aim: 0.95}, {metric: "CPU", unit: "ms"}},
-		prepare: func(b *testing.B, kind Kind) func() reading {
+		prepare: func(b testing.TB, kind Kind) func() reading {
 			program(b, "rsync")
 			m := benchMaster(b, kind, Setup{Client: gcm})
 			from, to := inMemory(b, m, "from"), inMemory(b, m, "to")
