@@ -60,7 +60,12 @@ func (q *quick) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := q.in.run("read", q, q.raw.Read, p, nil)
+	return q.readBoth(p, nil)
+}
+
+// readBoth reads what is there into p and, once that is full, into rest.
+func (q *quick) readBoth(p, rest []byte) (int, error) {
+	n, err := q.in.run("read", q, q.raw.Read, p, rest)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}

@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// readAhead is what one read of the network takes at most. A packet of
-	// 32 KiB is otherwise two or three reads, because the library's own buffer
-	// has 4 KiB.
-	readAhead = 64 << 10
+	// readAhead is how much further than asked one read of the network goes. A
+	// packet of 32 KiB is otherwise two or three reads, because the library's own
+	// buffer has 4 KiB. It asks for what of a packet does not fit in there in one
+	// piece: that comes without a detour, and the next packet with it.
+	readAhead = 40 << 10
 
 	// holdTime is how long the beginning of a packet waits for the rest of it.
 	// The library writes that in the same breath, so this is a safety net.
@@ -69,31 +70,44 @@ var (
 
 // Read reads what is there, and once there was more than was asked for, further
 // than that.
-func (w *whole) Read(p []byte) (int, error) {
+func (w *whole) Read(p []byte) (n int, err error) {
 	switch {
 	case w.next < w.have:
-	case !w.more || len(p) >= readAhead:
-		n, err := w.Conn.Read(p)
-		w.more = n == len(p)
-		return n, err
+		n = copy(p, w.ahead[w.next:w.have])
+		w.next += n
+	case w.more:
+		n, err = w.readFurther(p)
 	default:
-		if err := w.fill(); w.have == 0 {
-			return 0, err
-		} // an error that came with bytes comes again without them
+		n, err = w.Conn.Read(p)
+		w.more = n == len(p)
 	}
-	n := copy(p, w.ahead[w.next:w.have])
-	if w.next += n; w.next == w.have {
+	if w.ahead != nil && w.next == w.have {
 		w.drop()
 	}
-	return n, nil
+	return n, err
 }
 
-func (w *whole) fill() (err error) {
-	w.ahead, w.more = aheads.Get().(*[readAhead]byte), false
-	if w.have, err = w.Conn.Read(w.ahead[:]); w.have == 0 {
-		w.drop()
+// readFurther reads into p, and ahead what comes after it: in one call, where the
+// connection has a way to, or by way of ahead. Reading all by way of ahead cost a
+// download of four streams 1.03 of the time and of the processor's time (25 pairs).
+func (w *whole) readFurther(p []byte) (n int, err error) {
+	w.ahead = aheads.Get().(*[readAhead]byte)
+	if q, ok := w.Conn.(interface {
+		readBoth(p, rest []byte) (int, error)
+	}); ok {
+		n, err = q.readBoth(p, w.ahead[:])
+		w.have = max(0, n-len(p))
+		n = min(n, len(p))
+	} else {
+		w.have, err = w.Conn.Read(w.ahead[:])
+		n = copy(p, w.ahead[:w.have])
+		w.next = n
 	}
-	return err
+	w.more = w.have == readAhead
+	if n > 0 {
+		err = nil // it comes again, without bytes
+	}
+	return n, err
 }
 
 func (w *whole) drop() {

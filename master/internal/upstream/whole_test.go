@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -81,9 +82,9 @@ func TestErrorOfALateWriteIsTold(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
 
-func TestReadAheadGivesEveryByte(t *testing.T) {
-	server, client := tcpPair(t)
-	w := newWhole(client)
+func TestReadAheadGivesEveryByte(t *testing.T) { onEachConnection(t, givesEveryByte) }
+
+func givesEveryByte(t *testing.T, server net.Conn, w *whole) {
 	sent := make([]byte, 300<<10)
 	for i := range sent {
 		sent[i] = byte(i * 7)
@@ -134,9 +135,9 @@ func tcpPair(t *testing.T) (server, client *net.TCPConn) {
 }
 
 // What was sent in one piece arrives in order, however it is read, and no buffer stays with a connection that is silent.
-func TestReadingAhead(t *testing.T) {
-	server, client := tcpPair(t)
-	w := newWhole(client)
+func TestReadingAhead(t *testing.T) { onEachConnection(t, readsAhead) }
+
+func readsAhead(t *testing.T, server net.Conn, w *whole) {
 	sent := make([]byte, 3*readAhead+17)
 	for i := range sent {
 		sent[i] = byte(i * i >> 7)
@@ -157,6 +158,41 @@ func TestReadingAhead(t *testing.T) {
 	_, err := w.Read(make([]byte, 10))
 	require.ErrorIs(t, err, io.EOF)
 	require.Nil(t, w.ahead)
+}
+
+// onEachConnection tests a connection that can read in two pieces, and one that cannot.
+func onEachConnection(t *testing.T, test func(t *testing.T, server net.Conn, w *whole)) {
+	for name, dress := range map[string]func(net.Conn) net.Conn{
+		"socket":  func(c net.Conn) net.Conn { return c },
+		"another": func(c net.Conn) net.Conn { return struct{ net.Conn }{c} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, client := tcpPair(t)
+			test(t, server, newWhole(dress(client)))
+		})
+	}
+}
+
+// What comes after what was asked for is read in the same call, and is there when the network is not any more.
+func TestReadingAheadIsOneCall(t *testing.T) {
+	onEachConnection(t, func(t *testing.T, server net.Conn, w *whole) {
+		sent := bytes.Repeat([]byte("ahead "), 1000)
+		_, err := server.Write(sent)
+		require.NoError(t, err)
+		got := make([]byte, len(sent))
+		n, err := w.Read(got[:100])
+		require.NoError(t, err)
+		require.Equal(t, 100, n)
+		n, err = w.Read(got[100:200])
+		require.NoError(t, err)
+		require.Equal(t, 100, n)
+		require.NoError(t, w.SetReadDeadline(time.Unix(1, 0)))
+		_, err = io.ReadFull(w, got[200:])
+		require.NoError(t, err)
+		require.Equal(t, sent, got)
+		_, err = w.Read(got)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
 }
 
 // A packet that is held costs no memory of its own.
