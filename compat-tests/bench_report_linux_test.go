@@ -149,9 +149,9 @@ Written by `+"`make bench`"+`; what follows the heading "Notes" is written by ha
 - Method: both masters are connected to the same sshd with the same configuration and, unless a row says otherwise, with
   aes128-gcm@openssh.com. In each round both do the same thing, in random order; their first round is thrown away. Rows of bytes
   and of sessions begin anew every few rounds, with other masters and servers: the same program is faster or slower by a tenth
-  from one start to the next, and stays so until it ends. **Ratio** is the median of the rounds' ratios, ssh-master to stock: below 1, ssh-master needs less. Stock and ssh-master are medians, so that
-  their quotient need not be the ratio. One light client, muxproto's, drives both masters, except in the rows of ssh, scp and
-  rsync. Master, server, source and sink share the machine. Delays and narrow links are a relay of the benchmark's own.
+  from one start to the next, and stays so until it ends. **Ratio** is the median of the rounds' ratios, ssh-master to stock:
+  below 1, ssh-master needs less. Stock and ssh-master are medians, so that their quotient need not be the ratio. One light client,
+  muxproto's, drives both masters, except in the rows of ssh, scp and rsync. Master, server, source and sink share the machine. Delays and narrow links are a relay of the benchmark's own.
   Processor time is the master process's, by the kernel's clock of it; memory is from /proc/PID/smaps_rollup.
 - Due is what a ratio must reach, aim what it is after; for rates, higher is better. A row can be measured again by itself
   (`+"`make bench ROWS='download|echo'`"+`), so each line has a date.
