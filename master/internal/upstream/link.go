@@ -33,6 +33,8 @@ type Link struct {
 	qos      hostconfig.IPQoS
 	started  time.Time
 	unsafe   bool
+	gatherer gatherer // nil where nothing is gathered
+	senders  senders
 
 	asking    atomic.Bool  // a keepalive is on its way
 	roundTrip atomic.Int64 // nanoseconds; of the last answered keepalive

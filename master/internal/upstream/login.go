@@ -200,6 +200,7 @@ func (g *login) link(s shaken) *Link {
 		hostKeys: g.HostKeys, qos: g.Host.IPQoS, started: time.Now(), unsafe: unsafe,
 		done: make(chan struct{}), gone: make(chan struct{}),
 	}
+	l.gatherer, _ = beneath[gatherer](g.wire.Conn)
 	l.adopt(g.Channels)
 	l.run(s.chans, s.reqs, newPatience(cmp.Or(g.Host.ServerAliveInterval, aliveInterval), g.Host.ServerAliveCountMax, g.WriteTimeout))
 	info := l.Info()

@@ -6,8 +6,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // A quick connection makes its system calls without telling Go's scheduler.
@@ -26,13 +30,17 @@ type quick struct {
 	raw syscall.RawConn
 	in  attempt
 	out attempt
+
+	gathers atomic.Bool // see gather
+	pushing atomic.Bool // a goroutine is about to push
 }
 
 // An attempt is one direction's call: what it is about and what came of it. Its
 // function is made once, so that a call allocates nothing.
 type attempt struct {
 	try   func(fd uintptr) bool
-	parts [2]syscall.Iovec
+	flags int // of a write; see gather
+	parts [2]unix.Iovec
 	n     int
 	errno syscall.Errno
 }
@@ -49,6 +57,7 @@ func newQuick(nc net.Conn) net.Conn {
 	}
 	q := &quick{TCPConn: tc, raw: raw}
 	q.in.try, q.out.try = q.in.read, q.out.write
+	q.out.flags = unix.MSG_NOSIGNAL
 	return q
 }
 
@@ -77,15 +86,43 @@ func (q *quick) Write(p []byte) (int, error) { return q.out.run("write", q, q.ra
 
 // writeBoth writes the two in one call, if the socket's buffer takes them.
 func (q *quick) writeBoth(p, rest []byte) (int, error) {
-	return q.out.run("write", q, q.raw.Write, p, rest)
+	if len(rest) < bulkPacket || !q.gathers.Load() {
+		return q.out.run("write", q, q.raw.Write, p, rest)
+	}
+	q.out.flags |= unix.MSG_MORE
+	n, err := q.out.run("write", q, q.raw.Write, p, rest)
+	q.out.flags &^= unix.MSG_MORE
+	if q.pushing.CompareAndSwap(false, true) {
+		go q.push()
+	}
+	return n, err
+}
+
+// gather says whether packets of bulk are left to the kernel until there are enough
+// of them for a segment, or nobody who was about to write one has one any more. One
+// TCP segment, one acknowledgement and one waking of the server then are for two of
+// them. Anything else that is written takes along what waits.
+func (q *quick) gather(on bool) { q.gathers.Store(on) }
+
+// push sends what waits, once those that can run have had their turn. Should it ever
+// fail to, the kernel sends it a moment later (MSG_MORE, as TCP_CORK in tcp(7)).
+func (q *quick) push() {
+	runtime.Gosched()
+	q.pushing.Store(false)
+	_ = q.raw.Control(func(fd uintptr) {
+		// It is set already. To set it pushes: TCP_NODELAY in tcp(7).
+		on := int32(1)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_NODELAY,
+			uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
+	})
 }
 
 // run makes an attempt, and again whenever the socket is ready for another one.
 func (a *attempt) run(op string, q *quick, await func(func(uintptr) bool) error, p, rest []byte) (int, error) {
-	a.parts = [2]syscall.Iovec{part(p), part(rest)}
+	a.parts = [2]unix.Iovec{part(p), part(rest)}
 	a.n, a.errno = 0, 0
 	err := await(a.try)
-	a.parts = [2]syscall.Iovec{}
+	a.parts = [2]unix.Iovec{}
 	switch {
 	case err != nil:
 		return a.n, &net.OpError{Op: op, Net: "tcp", Source: q.LocalAddr(), Addr: q.RemoteAddr(), Err: reason(err)}
@@ -104,20 +141,22 @@ func reason(err error) error {
 	return err
 }
 
-func part(p []byte) syscall.Iovec {
-	v := syscall.Iovec{Base: unsafe.SliceData(p)}
+func part(p []byte) unix.Iovec {
+	v := unix.Iovec{Base: unsafe.SliceData(p)}
 	v.SetLen(len(p))
 	return v
 }
 
 // read reads once; false asks for a wait.
 func (a *attempt) read(fd uintptr) bool {
-	return a.call(syscall.SYS_READV, fd)
+	return a.call(unix.SYS_READV, fd, unsafe.Pointer(&a.parts), len(a.parts))
 }
 
 // write writes until everything is written; false asks for a wait.
 func (a *attempt) write(fd uintptr) bool {
-	for a.call(syscall.SYS_WRITEV, fd) {
+	message := unix.Msghdr{Iov: &a.parts[0]}
+	message.SetIovlen(len(a.parts))
+	for a.call(unix.SYS_SENDMSG, fd, unsafe.Pointer(&message), a.flags) {
 		if a.errno != 0 || a.parts[0].Len == 0 && a.parts[1].Len == 0 {
 			return true
 		}
@@ -125,9 +164,10 @@ func (a *attempt) write(fd uintptr) bool {
 	return false
 }
 
-func (a *attempt) call(number, fd uintptr) bool {
+// call makes the system call of that number.
+func (a *attempt) call(number, fd uintptr, what unsafe.Pointer, arg int) bool {
 	for {
-		n, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(&a.parts)), uintptr(len(a.parts)))
+		n, _, errno := syscall.RawSyscall(number, fd, uintptr(what), uintptr(arg))
 		switch errno {
 		case syscall.EINTR:
 			continue
@@ -149,7 +189,7 @@ func (a *attempt) advance(n int) {
 		v := &a.parts[i]
 		if n >= int(v.Len) {
 			n -= int(v.Len)
-			*v = syscall.Iovec{}
+			*v = unix.Iovec{}
 			continue
 		}
 		*v = part(unsafe.Slice(v.Base, int(v.Len))[n:])

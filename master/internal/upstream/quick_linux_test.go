@@ -30,6 +30,33 @@ func TestQuickWritesAreWhole(t *testing.T) {
 	require.True(t, bytes.Equal(append(bytes.Clone(head), tail...), got))
 }
 
+// What is gathered arrives whole and in order, the last packet too, after which none comes that could take it along.
+func TestQuickGathersPackets(t *testing.T) {
+	server, client := tcpPair(t)
+	q := newQuick(client).(*quick)
+	q.gather(true)
+	const packets = 100
+	packet := func(i int) (head, tail []byte) {
+		return bytes.Repeat([]byte{byte(i)}, spill), bytes.Repeat([]byte{byte(i + 1)}, bulkPacket+i)
+	}
+	go func() {
+		for i := range packets {
+			head, tail := packet(i)
+			if n, err := q.writeBoth(head, tail); n != len(head)+len(tail) || err != nil {
+				t.Error(n, err)
+			}
+		}
+	}()
+	for i := range packets {
+		head, tail := packet(i)
+		got := make([]byte, len(head)+len(tail))
+		_, err := io.ReadFull(server, got)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(append(head, tail...), got), "packet %d", i)
+	}
+	require.Eventually(t, func() bool { return !q.pushing.Load() }, 10*time.Second, time.Millisecond)
+}
+
 // What goes wrong is said as package net says it.
 func TestQuickErrorsAreThoseOfPackageNet(t *testing.T) {
 	for name, spoil := range map[string]func(server, client net.Conn){

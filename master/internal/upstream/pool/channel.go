@@ -48,7 +48,7 @@ func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	}
 	c := &Channel{Channel: o.ch, Requests: o.reqs, pool: p, m: o.m, want: &want}
 	if !want.TTY {
-		c.Channel = metered{o.ch, &o.m.traffic}
+		c.Channel = metered{o.ch, o.m}
 	}
 	return c, nil
 }
@@ -89,7 +89,7 @@ func (p *Pool) Stream(ctx context.Context, want Want, name string, extra []byte)
 		}
 		p.leave(o.m, &want, true)
 	}()
-	return metered{o.ch, &o.m.traffic}, reqs, nil
+	return metered{o.ch, o.m}, reqs, nil
 }
 
 // Reach waits for a link for global requests.
@@ -127,19 +127,20 @@ func (p *Pool) SendRequest(ctx context.Context, name string, wantReply bool, pay
 // metered is a channel whose bytes are counted.
 type metered struct {
 	ssh.Channel
-	meter *meter
+	m *member
 }
 
 // Read counts what the host sent.
 func (c metered) Read(p []byte) (int, error) {
 	n, err := c.Channel.Read(p)
-	c.meter.add(n)
+	c.m.traffic.add(n)
 	return n, err
 }
 
 // Write counts what was sent to the host.
 func (c metered) Write(p []byte) (int, error) {
+	c.m.link.Sends(c.Channel, len(p))
 	n, err := c.Channel.Write(p)
-	c.meter.add(n)
+	c.m.traffic.add(n)
 	return n, err
 }

@@ -74,6 +74,9 @@ func (l *Link) Silence() time.Duration {
 // RoundTrip is not known of a link that ssh holds: 0.
 func (l *Link) RoundTrip() time.Duration { return 0 }
 
+// Sends is for links that gather what several channels send; ssh does so itself.
+func (l *Link) Sends(ssh.Channel, int) {}
+
 // Unsafe says that ssh went on although the host's key had changed, because
 // StrictHostKeyChecking is off. Then nothing may be forwarded.
 func (l *Link) Unsafe() bool { return l.process.words.facts.isUnsafe() }

@@ -1,0 +1,23 @@
+package upstream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+)
+
+// Packets are gathered while several channels send, and not for one alone.
+func TestSeveralSenders(t *testing.T) {
+	one, another := &struct{ ssh.Channel }{}, &struct{ ssh.Channel }{}
+	now := time.Now()
+	var s senders
+	require.False(t, s.several(one, now), "the first of a link")
+	require.False(t, s.several(one, now.Add(together/2)))
+	now = now.Add(time.Second)
+	require.True(t, s.several(another, now))
+	require.True(t, s.several(another, now.Add(together/2)))
+	require.False(t, s.several(another, now.Add(together)), "the one has not sent for so long")
+	require.True(t, s.several(one, now.Add(together)))
+}
