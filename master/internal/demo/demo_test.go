@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,12 +17,7 @@ import (
 func program(t *testing.T, script string) string {
 	t.Helper()
 	for _, name := range []string{"ssh", "scp", "sftp", "xargs"} {
-		if _, err := exec.LookPath(name); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("no " + name + " on this machine")
-		}
+		sshtest.Program(t, name)
 	}
 	path := filepath.Join(t.TempDir(), "ssh-master")
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshmaster/master/internal/guest"
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/stdio"
 	"sshmaster/master/internal/upstream/prompt"
 	"sshmaster/muxproto"
@@ -32,12 +33,7 @@ type hall struct {
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	if _, err := exec.LookPath("ssh"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	sshtest.Program(t, "ssh")
 	dir, err := os.MkdirTemp("", "hall") // short: see sun_path
 	require.NoError(t, err)
 	h := &hall{t: t, path: filepath.Join(dir, "s"), asked: make(chan reply, 10), typed: make(chan string, 10)}

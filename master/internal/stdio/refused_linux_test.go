@@ -48,7 +48,7 @@ func TestTerminalMaster(t *testing.T) {
 // TestWithoutProc opens in a root directory that has no /proc.
 func TestWithoutProc(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("chroot needs root")
+		t.Skip("chroot needs root") // a user's own, in a user namespace, needs a process of one thread, which Go's never is
 	}
 	noLeak(t)
 	near, far := pipePair(t, false)

@@ -155,7 +155,7 @@ func ends(t *testing.T, r, w int, output bool) (near, far *end) {
 func TestSocketOfAnotherUser(t *testing.T) {
 	near, _ := socketPair(t, false)
 	if unix.Fchown(near.fd, os.Geteuid()+1, -1) != nil {
-		t.Skip("only root can have one")
+		t.Skip("only root can have one") // a socket's owner is who made it, or whom root gives it to
 	}
 	require.Equal(t, "socket, watched", open(t, dup(t, near.fd)).String())
 }
