@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -97,13 +98,13 @@ func (r contest) run(b *testing.B) []line {
 	}
 	var readings []map[Kind]reading
 	for began := time.Now(); !r.enough(len(readings), began); {
-		readings = append(readings, r.match(b, began, len(readings))...)
+		readings = r.match(b, began, readings)
 	}
 	return r.lines(readings)
 }
 
-// match takes the readings of the rounds of one pair of masters, after so many of other pairs'.
-func (r contest) match(b *testing.B, began time.Time, done int) (readings []map[Kind]reading) {
+// match adds the readings of one pair of masters to those of others.
+func (r contest) match(b *testing.B, began time.Time, readings []map[Kind]reading) []map[Kind]reading {
 	on := &stage{TB: b}
 	defer on.end()
 	measure := map[Kind]func() reading{}
@@ -111,7 +112,8 @@ func (r contest) match(b *testing.B, began time.Time, done int) (readings []map[
 		measure[kind] = r.prepare(on, kind)
 	}
 	round(measure)
-	for !r.enough(done+len(readings), began) && (r.pair == 0 || len(readings) < r.pair) {
+	last := len(readings) + cmp.Or(r.pair, r.rounds)
+	for !r.enough(len(readings), began) && len(readings) < last {
 		readings = append(readings, round(measure))
 	}
 	return readings

@@ -4,8 +4,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -23,18 +21,18 @@ const (
 // took 1.05 to 1.08 of the time with it: the server waits for the second packet.
 type senders struct {
 	mu   sync.Mutex
-	last ssh.Channel
+	last int64
 	turn time.Time // when another one than before sent
 }
 
-// several notes that ch sends and says whether others do, too.
-func (s *senders) several(ch ssh.Channel, now time.Time) bool {
+// several notes that one sends and says whether others do, too.
+func (s *senders) several(sender int64, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last != nil && s.last != ch {
+	if s.last != 0 && s.last != sender {
 		s.turn = now
 	}
-	s.last = ch
+	s.last = sender
 	return now.Sub(s.turn) < together
 }
 
@@ -44,9 +42,10 @@ type gatherer interface {
 	gather(on bool)
 }
 
-// Sends is to be called when ch is about to send n bytes.
-func (l *Link) Sends(ch ssh.Channel, n int) {
+// Sends is to be called when a channel is about to send n bytes. The number tells it
+// from the link's others; it is not 0.
+func (l *Link) Sends(sender int64, n int) {
 	if n >= bulkPacket && l.gatherer != nil {
-		l.gatherer.gather(l.senders.several(ch, time.Now()))
+		l.gatherer.gather(l.senders.several(sender, time.Now()))
 	}
 }

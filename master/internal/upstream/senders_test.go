@@ -5,12 +5,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 )
 
 // Packets are gathered while several channels send, and not for one alone.
 func TestSeveralSenders(t *testing.T) {
-	one, another := &struct{ ssh.Channel }{}, &struct{ ssh.Channel }{}
+	const one, another = 1, 2
 	now := time.Now()
 	var s senders
 	require.False(t, s.several(one, now), "the first of a link")

@@ -48,7 +48,7 @@ func (p *Pool) Session(ctx context.Context, want Want) (*Channel, error) {
 	}
 	c := &Channel{Channel: o.ch, Requests: o.reqs, pool: p, m: o.m, want: &want}
 	if !want.TTY {
-		c.Channel = metered{o.ch, o.m}
+		c.Channel = o.m.metered(o.ch)
 	}
 	return c, nil
 }
@@ -89,7 +89,7 @@ func (p *Pool) Stream(ctx context.Context, want Want, name string, extra []byte)
 		}
 		p.leave(o.m, &want, true)
 	}()
-	return metered{o.ch, o.m}, reqs, nil
+	return o.m.metered(o.ch), reqs, nil
 }
 
 // Reach waits for a link for global requests.
@@ -127,7 +127,8 @@ func (p *Pool) SendRequest(ctx context.Context, name string, wantReply bool, pay
 // metered is a channel whose bytes are counted.
 type metered struct {
 	ssh.Channel
-	m *member
+	m      *member
+	number int64 // not the channel itself, which a link would keep in memory
 }
 
 // Read counts what the host sent.
@@ -139,7 +140,7 @@ func (c metered) Read(p []byte) (int, error) {
 
 // Write counts what was sent to the host.
 func (c metered) Write(p []byte) (int, error) {
-	c.m.link.Sends(c.Channel, len(p))
+	c.m.link.Sends(c.number, len(p))
 	n, err := c.Channel.Write(p)
 	c.m.traffic.add(n)
 	return n, err

@@ -23,8 +23,9 @@ type Link interface {
 	// Ping asks the host for a sign of life and returns how long it took.
 	Ping(ctx context.Context) (time.Duration, error)
 
-	// Sends tells that a channel is about to send so many bytes.
-	Sends(ch ssh.Channel, n int)
+	// Sends tells that a channel, by a number of its own from 1, is about to send n
+	// bytes.
+	Sends(sender int64, n int)
 
 	// RoundTrip is how long the last one took, 0 where that is not known.
 	RoundTrip() time.Duration

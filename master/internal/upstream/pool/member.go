@@ -3,6 +3,8 @@ package pool
 import (
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // A member is a link of the pool. But for link and what is atomic, its fields are
@@ -39,7 +41,11 @@ type member struct {
 	answer  atomic.Int64 // nanoseconds; how long the host took to open the last session
 	ptys    atomic.Bool  // the host has granted a terminal
 	traffic meter
+	senders atomic.Int64 // channels that were given a number
 }
+
+// metered is ch with its bytes counted.
+func (m *member) metered(ch ssh.Channel) metered { return metered{ch, m, m.senders.Add(1)} }
 
 // serves says whether new channels may be opened there.
 func (m *member) serves() bool { return !m.retired && !m.suspect && !m.leaving }

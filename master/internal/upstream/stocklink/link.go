@@ -75,7 +75,7 @@ func (l *Link) Silence() time.Duration {
 func (l *Link) RoundTrip() time.Duration { return 0 }
 
 // Sends is for links that gather what several channels send; ssh does so itself.
-func (l *Link) Sends(ssh.Channel, int) {}
+func (l *Link) Sends(int64, int) {}
 
 // Unsafe says that ssh went on although the host's key had changed, because
 // StrictHostKeyChecking is off. Then nothing may be forwarded.
