@@ -17,14 +17,17 @@ const (
 	sigCont = syscall.SIGCONT
 )
 
-// ListenAgain takes back StopListening, at the same port.
+// ListenAgain takes back StopListening, at the same port. A program that another test is starting just then holds the
+// old listener for a moment more.
 func (s *Server) ListenAgain(t testing.TB) {
 	t.Helper()
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", itoa(s.Port)))
-	require.NoError(t, err)
-	s.listener = listener
-	s.serving.Add(1)
-	go s.serve()
+	var listener net.Listener
+	eventually(t, func() (free bool) {
+		var err error
+		listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", itoa(s.Port)))
+		return err == nil
+	}, "port %d is not free again", s.Port)
+	s.serve(listener)
 }
 
 // crash ends the server with all its connections.

@@ -78,12 +78,10 @@ func startServer(t testing.TB, dir string, lines ...string) *Server {
 		// The privilege separation folder that Debian's start script makes. Only root's sshd asks for it.
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
 	}
-	s.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s.Port = s.listener.Addr().(*net.TCPAddr).Port
+	listener := listenApart(t) // so that ListenAgain finds its port free
+	s.Port = listener.Addr().(*net.TCPAddr).Port
 	s.writeServerFiles(t, lines)
-	s.serving.Add(1)
-	go s.serve()
+	s.serve(listener)
 	t.Cleanup(s.stop)
 	return s
 }
@@ -122,15 +120,18 @@ func writeKey(t testing.TB, path string) string {
 	return string(ssh.MarshalAuthorizedKey(key))
 }
 
-func (s *Server) serve() {
-	defer s.serving.Done()
-	for {
-		conn, err := s.listener.Accept()
-		if err != nil {
-			return
+// serve logs in whoever comes to the listener, until StopListening.
+func (s *Server) serve(listener net.Listener) {
+	s.listener = listener
+	s.serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s.login(conn.(*net.TCPConn))
 		}
-		s.login(conn.(*net.TCPConn))
-	}
+	})
 }
 
 func (s *Server) login(conn *net.TCPConn) {
@@ -143,13 +144,11 @@ func (s *Server) login(conn *net.TCPConn) {
 	l := login{conn, cmd, new(atomic.Bool)}
 	s.logins = append(s.logins, l)
 	s.mu.Unlock()
-	s.serving.Add(1)
-	go func() {
-		defer s.serving.Done()
+	s.serving.Go(func() {
 		_ = cmd.Wait()
 		l.ended.Store(true)
 		_ = conn.Close()
-	}()
+	})
 }
 
 func (s *Server) startLogin(conn *net.TCPConn) (*exec.Cmd, error) {

@@ -200,24 +200,31 @@ func stdioForward(t *testing.T, m *Master) {
 	require.Empty(t, r.Stderr)
 }
 
-// closedPort is where nobody listens, another one each time. It is below the ports that the system gives to whoever asks
-// for any, who might get it meanwhile.
-func closedPort(t testing.TB) string {
+// listenApart listens on loopback at a port that is never given twice. It is below the ports that the system gives to
+// whoever asks for any, who might get it while nobody listens there for a moment.
+func listenApart(t testing.TB) net.Listener {
 	t.Helper()
 	for {
 		port := 10000 + rand.IntN(20000)
-		if _, again := closedPorts.LoadOrStore(port, true); again {
+		if _, again := portsApart.LoadOrStore(port, true); again {
 			continue
 		}
 		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			defer listener.Close()
-			return listener.Addr().String()
+			return listener
 		}
 	}
 }
 
-// closedPorts are those that closedPort has given away.
-var closedPorts sync.Map
+// portsApart are those that listenApart has given away.
+var portsApart sync.Map
+
+// closedPort is where nobody listens, another one each time.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	listener := listenApart(t)
+	defer listener.Close()
+	return listener.Addr().String()
+}
 
 func stdioForwardRefused(t *testing.T, m *Master) {
 	r := run(t, Command{Args: m.SSH("-W", closedPort(t), Target), Stdin: strings.NewReader("x")})

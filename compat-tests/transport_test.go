@@ -119,8 +119,7 @@ func TestTransportOfForwards(t *testing.T) {
 		require.Equal(t, answer, exchange("unix", socket))
 
 		// A refused one, and then the same when there is nothing in its way any more.
-		busy, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
+		busy := listenApart(t)
 		taken := busy.Addr().(*net.TCPAddr).Port
 		spec := fmt.Sprintf("127.0.0.1:%d:%s", taken, echo)
 		r = m.Ask(t, "forward", "-R", spec)
