@@ -14,15 +14,6 @@ import (
 	"sshmaster/muxproto"
 )
 
-// freePort is a port that nobody listened on a moment ago.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // greeter is a service that says hello to whoever connects.
 func greeter(t *testing.T) int {
 	t.Helper()
@@ -62,7 +53,7 @@ func requireGreeting(t *testing.T, port int) {
 func TestForwardsOfTheConfigurationAreOpenWhenStartReturns(t *testing.T) {
 	sshtest.NoLeaks(t)
 	srv := sshtest.NewServer(t)
-	local, remote, target := freePort(t), freePort(t), greeter(t)
+	local, remote, target := sshtest.FreePort(t), sshtest.FreePort(t), greeter(t)
 	start(t, srv,
 		fmt.Sprintf("LocalForward=%d 127.0.0.1:%d", local, target),
 		fmt.Sprintf("RemoteForward=%d 127.0.0.1:%d", remote, target))
@@ -83,7 +74,7 @@ func TestForwardsOfSlaves(t *testing.T) {
 
 func TestForwardedConnectionsAreListed(t *testing.T) {
 	sshtest.NoLeaks(t)
-	local := freePort(t)
+	local := sshtest.FreePort(t)
 	m := start(t, sshtest.NewServer(t), fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d", local, silent(t)))
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", local))
 	require.NoError(t, err)

@@ -169,10 +169,10 @@ func TestStatusOfOneThatLeaves(t *testing.T) {
 func TestStatusOfForwards(t *testing.T) {
 	sshtest.NoLeaks(t)
 	m := start(t, sshtest.NewServer(t))
-	target, port := greeter(t), freePort(t)
+	target, port := greeter(t), sshtest.FreePort(t)
 	path := m.path + ".fwd"
 	for _, f := range []muxproto.Forward{
-		{Type: muxproto.ForwardLocal, ListenHost: "::1", ListenPort: uint32(freePort(t)), ConnectHost: "127.0.0.1", ConnectPort: uint32(target)},
+		{Type: muxproto.ForwardLocal, ListenHost: "::1", ListenPort: uint32(sshtest.FreePort(t)), ConnectHost: "127.0.0.1", ConnectPort: uint32(target)},
 		{Type: muxproto.ForwardDynamic, ListenPort: uint32(port), ConnectHost: "socks"},
 		{Type: muxproto.ForwardRemote, ListenHost: "", ListenPort: 0, ConnectHost: "fe80::1", ConnectPort: 80},
 		{Type: muxproto.ForwardLocal, ListenHost: path, ListenPort: muxproto.PortStreamLocal, ConnectHost: "/run/x", ConnectPort: muxproto.PortStreamLocal},
@@ -198,7 +198,7 @@ func TestStatusCountsForwardedConnections(t *testing.T) {
 	service, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer service.Close()
-	port := freePort(t)
+	port := sshtest.FreePort(t)
 	_, err = m.dial(t).OpenForward(t.Context(), muxproto.Forward{
 		Type: muxproto.ForwardLocal, ListenPort: uint32(port),
 		ConnectHost: "127.0.0.1", ConnectPort: uint32(service.Addr().(*net.TCPAddr).Port),

@@ -126,10 +126,7 @@ func copyBytes(to io.Writer, from io.Reader) int64 {
 // freePort is a port on which nobody listens.
 func freePort(t *testing.T) uint32 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return portOf(l.Addr())
+	return uint32(sshtest.FreePort(t))
 }
 
 // dial connects to a forward on the loopback.

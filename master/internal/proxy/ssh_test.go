@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -132,7 +133,7 @@ func TestSSHLocalAndDynamicForward(t *testing.T) {
 	require.NoError(t, err)
 	echo(t, l)
 	near := filepath.Join(filepath.Dir(m.path), "near")
-	socks := freePort(t)
+	socks := strconv.Itoa(sshtest.FreePort(t))
 	_, stop := background(t, sshProxy(t, m, "-N", "-L", near+":"+l.Addr().String(), "-D", socks))
 	require.Equal(t, "forwarded", talk(t, dialUntil(t, "unix", near), "forwarded"))
 
@@ -166,17 +167,6 @@ func TestSSHRemoteForward(t *testing.T) {
 	require.NoError(t, <-m.ends)
 	m.host.Log().Await(t, "global cancel-tcpip-forward localhost:"+port)
 	m.idle(t)
-}
-
-// freePort is a port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // dialUntil dials until somebody listens.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"sshmaster/master/internal/sshtest"
 	"sshmaster/master/internal/upstream/stocklink"
 )
 
@@ -60,13 +61,6 @@ func tcp(host string, port int) []byte {
 	}{host, uint32(port)})
 }
 
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func TestRemoteForwards(t *testing.T) {
 	s := startSSHD(t)
 	noLeaks(t)
@@ -78,7 +72,7 @@ func TestRemoteForwards(t *testing.T) {
 		return ok, reply
 	}
 
-	port := freePort(t)
+	port := sshtest.FreePort(t)
 	ok, reply := request("tcpip-forward", tcp("localhost", port))
 	require.True(t, ok)
 	require.Empty(t, reply)
