@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -20,7 +22,7 @@ type Conn struct {
 
 	mu      sync.Mutex // held while writing, so that writers never interleave
 	buf     []byte     // guarded by mu: the frames being written
-	gather  net.Buffers
+	gather  [][]byte
 	header  [packetHeader]byte
 	failure error // guarded by mu: why nothing can be written any more
 }
@@ -32,6 +34,26 @@ const keepBuffer = 4 << 10
 // from it any more.
 func NewConn(sock *net.UnixConn) *Conn {
 	return &Conn{sock: newSocket(sock)}
+}
+
+// NewFileConn is NewConn for the file of a socket that does not block, as
+// accept4(2) gives one. Where the system allows that, no call on it wakes Go's
+// scheduler. After an error the file is closed.
+func NewFileConn(f *os.File) (*Conn, error) {
+	if quick {
+		return &Conn{sock: newSocket(f)}, nil
+	}
+	defer f.Close()
+	sock, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	unix, ok := sock.(*net.UnixConn)
+	if !ok {
+		_ = sock.Close()
+		return nil, fmt.Errorf("muxproto: %s is no unix socket", f.Name())
+	}
+	return NewConn(unix), nil
 }
 
 // ReadRequest reads one message that a slave sent and not a byte further. Its
@@ -105,9 +127,25 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.sock.SetReadDeadlin
 // SetWriteDeadline bounds writes, those of descriptors too.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.sock.SetWriteDeadline(t) }
 
-// UnixConn is the socket, for its addresses and options and to wait for its
-// end. It still belongs to the Conn. Reading from it breaks the stream.
-func (c *Conn) UnixConn() *net.UnixConn { return c.sock.UnixConn }
+// UnixConn is the socket that NewConn was given, for its addresses and options;
+// nil of a Conn of NewFileConn. It still belongs to the Conn. Reading from it
+// breaks the stream.
+func (c *Conn) UnixConn() *net.UnixConn {
+	sock, _ := c.sock.connection.(*net.UnixConn)
+	return sock
+}
+
+// SyscallConn is for the socket's options and to wait for its end. Reading breaks
+// the stream.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.sock.SyscallConn() }
+
+// Shutdown ends the connection: the peer reads the end, and so does who reads here,
+// once what was sent before is read. Close has still to be called.
+func (c *Conn) Shutdown() {
+	if raw, err := c.sock.SyscallConn(); err == nil {
+		_ = raw.Control(shutdown)
+	}
+}
 
 // Close closes the socket and unblocks readers and writers with net.ErrClosed.
 // It may be called again, which gives net.ErrClosed too.

@@ -52,7 +52,7 @@ func (c *Conn) sendFD(fd int) error {
 	if c.failure != nil {
 		return c.failure
 	}
-	if _, _, err := c.sock.WriteMsgUnix([]byte{0}, syscall.UnixRights(fd), nil); err != nil {
+	if err := c.sock.writeDescriptor(fd); err != nil {
 		return fmt.Errorf("muxproto: send descriptor: %w", err)
 	}
 	return nil

@@ -56,16 +56,18 @@ func (c *Conn) WritePacket(parts ...[]byte) error {
 	return c.writePacket(size, parts)
 }
 
+// WriteBuffers sends bytes as they are, in one writev(2) if the socket's buffer takes
+// them. The buffers themselves stay as they are. Nobody else may write meanwhile.
+func (c *Conn) WriteBuffers(bufs [][]byte) (int, error) { return c.sock.WriteBuffers(bufs) }
+
 // writePacket sends a packet in one writev(2). The caller holds mu.
 func (c *Conn) writePacket(size int, parts [][]byte) error {
 	if c.failure != nil {
 		return c.failure
 	}
 	binary.BigEndian.PutUint32(c.header[:], uint32(size)+1)
-	all := append(append(c.gather[:0], c.header[:]), parts...)
-	c.gather = all // WriteTo takes away what it wrote
-	n, err := c.gather.WriteTo(c.sock)
-	clear(all)
-	c.gather = all[:0]
-	return c.wrote(int(n), size+packetHeader, err)
+	c.gather = append(append(c.gather[:0], c.header[:]), parts...)
+	n, err := c.sock.WriteBuffers(c.gather)
+	clear(c.gather)
+	return c.wrote(n, size+packetHeader, err)
 }

@@ -1,10 +1,13 @@
 package muxproto
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"syscall"
+	"time"
+	"unsafe"
 )
 
 // A socket makes the calls on a unix socket without telling Go's scheduler, where
@@ -15,29 +18,40 @@ import (
 //
 // One goroutine reads and one writes.
 type socket struct {
-	*net.UnixConn
-	raw syscall.RawConn
+	connection
+	raw syscall.RawConn // nil for calls of package net's
 	in  transfer
 	out transfer
+}
+
+// A connection is a *net.UnixConn or, where calls are quick, an *os.File.
+type connection interface {
+	io.ReadWriteCloser
+	syscall.Conn
+	SetDeadline(t time.Time) error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 }
 
 // A transfer is one call under way: its buffers, and what came of it. Its function
 // is made once, so that a call allocates nothing.
 type transfer struct {
-	try func(fd uintptr) bool // false asks for a wait
+	try        func(fd uintptr) bool // false asks for a wait
+	tryBuffers func(fd uintptr) bool
 
 	p               []byte
+	vectors         []syscall.Iovec
 	control         []byte // for descriptors; nil for none
 	n               int    // of p
 	ncontrol, flags int
 	errno           syscall.Errno
 }
 
-func newSocket(sock *net.UnixConn) *socket {
-	s := &socket{UnixConn: sock}
+func newSocket(sock connection) *socket {
+	s := &socket{connection: sock}
 	if raw, err := sock.SyscallConn(); err == nil && quick {
 		s.raw = raw
-		s.in.try, s.out.try = s.in.read, s.out.write
+		s.in.try, s.out.try, s.out.tryBuffers = s.in.read, s.out.write, s.out.writeBuffers
 	}
 	return s
 }
@@ -45,7 +59,7 @@ func newSocket(sock *net.UnixConn) *socket {
 // Read reads what is there.
 func (s *socket) Read(p []byte) (int, error) {
 	if s.raw == nil || len(p) == 0 {
-		return s.UnixConn.Read(p)
+		return s.connection.Read(p)
 	}
 	return s.receive(p, nil)
 }
@@ -53,7 +67,7 @@ func (s *socket) Read(p []byte) (int, error) {
 // Write writes all of p.
 func (s *socket) Write(p []byte) (int, error) {
 	if s.raw == nil {
-		return s.UnixConn.Write(p)
+		return s.connection.Write(p)
 	}
 	w := &s.out
 	w.p, w.n, w.errno = p, 0, 0
@@ -62,14 +76,65 @@ func (s *socket) Write(p []byte) (int, error) {
 	return w.n, s.fault("write", err, w.errno)
 }
 
+// WriteBuffers writes all of bufs, which stay as they are.
+func (s *socket) WriteBuffers(bufs [][]byte) (int, error) {
+	if s.raw == nil {
+		return s.writeBuffers(bufs)
+	}
+	w := &s.out
+	all := vectors(w.vectors[:0], bufs)
+	w.vectors, w.n, w.errno = all, 0, 0
+	err := s.raw.Write(w.tryBuffers)
+	clear(all)
+	w.vectors = all[:0]
+	return w.n, s.fault("write", err, w.errno)
+}
+
+// writeBuffers has package net do it, which takes away from a list of its own.
+func (s *socket) writeBuffers(bufs [][]byte) (int, error) {
+	rest := append(net.Buffers(nil), bufs...)
+	n, err := rest.WriteTo(s.connection)
+	return int(n), err
+}
+
+// vectors appends what writev(2) wants to know of bufs.
+func vectors(to []syscall.Iovec, bufs [][]byte) []syscall.Iovec {
+	for _, p := range bufs {
+		if len(p) > 0 {
+			v := syscall.Iovec{Base: unsafe.SliceData(p)}
+			v.SetLen(len(p))
+			to = append(to, v)
+		}
+	}
+	return to
+}
+
 // readDescriptors reads what is there and the control message beside it.
 func (s *socket) readDescriptors(p, control []byte) (ncontrol, flags int, err error) {
 	if s.raw == nil {
-		_, ncontrol, flags, _, err = s.ReadMsgUnix(p, control)
+		_, ncontrol, flags, _, err = s.connection.(*net.UnixConn).ReadMsgUnix(p, control)
 		return ncontrol, flags, err
 	}
 	_, err = s.receive(p, control)
 	return s.in.ncontrol, s.in.flags, err
+}
+
+// writeDescriptor sends one descriptor beside one byte.
+func (s *socket) writeDescriptor(fd int) error {
+	data, control := []byte{0}, syscall.UnixRights(fd)
+	if sock, ok := s.connection.(*net.UnixConn); ok {
+		_, _, err := sock.WriteMsgUnix(data, control, nil)
+		return err
+	}
+	var failed error
+	err := s.raw.Write(func(to uintptr) bool {
+		failed = syscall.Sendmsg(int(to), data, control, nil, 0)
+		return failed != syscall.EAGAIN
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
 }
 
 func (s *socket) receive(p, control []byte) (int, error) {
@@ -86,13 +151,29 @@ func (s *socket) receive(p, control []byte) (int, error) {
 
 // fault is the error as package net words it: of the wait, or of the call.
 func (s *socket) fault(op string, err error, errno syscall.Errno) error {
-	if errno != 0 {
+	wait, ok := err.(*net.OpError)
+	switch {
+	case errno != 0:
 		err = os.NewSyscallError(op, errno)
-	} else if wait, ok := err.(*net.OpError); ok {
-		err = wait.Err
-	}
-	if err == nil {
+	case err == nil:
 		return nil
+	case ok:
+		err = wait.Err
+	case !errors.Is(err, os.ErrDeadlineExceeded): // a file's: what else can end a wait
+		err = net.ErrClosed
 	}
-	return &net.OpError{Op: op, Net: "unix", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+	fault := &net.OpError{Op: op, Net: "unix", Err: err}
+	if sock, ok := s.connection.(*net.UnixConn); ok {
+		fault.Source, fault.Addr = sock.LocalAddr(), sock.RemoteAddr()
+	}
+	return fault
+}
+
+// Close closes the socket. When it is closed already the error is net.ErrClosed.
+func (s *socket) Close() error {
+	err := s.connection.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = net.ErrClosed
+	}
+	return err
 }

@@ -48,6 +48,50 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
+// mostVectors is how many buffers one call takes (IOV_MAX).
+const mostVectors = 1024
+
+// writeBuffers makes calls until all of the vectors is written.
+func (t *transfer) writeBuffers(fd uintptr) bool {
+	for rest := t.vectors; len(rest) > 0; t.vectors = rest {
+		some := rest[:min(len(rest), mostVectors)]
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(some))), uintptr(len(some)))
+		if t.errno = errno; errno == syscall.EINTR {
+			continue
+		}
+		if !t.called(int(n)) {
+			return false
+		}
+		if t.errno != 0 {
+			return true
+		}
+		rest = after(rest, int(n))
+	}
+	return true
+}
+
+// after takes n bytes away from vectors. Nothing is left to point behind the end of a
+// buffer, where another one may be.
+func after(vectors []syscall.Iovec, n int) []syscall.Iovec {
+	for len(vectors) > 0 && n >= int(vectors[0].Len) {
+		n -= int(vectors[0].Len)
+		vectors[0] = syscall.Iovec{}
+		vectors = vectors[1:]
+	}
+	if n > 0 {
+		v := &vectors[0]
+		left := int(v.Len) - n
+		v.Base = unsafe.SliceData(unsafe.Slice(v.Base, int(v.Len))[n:])
+		v.SetLen(left)
+	}
+	return vectors
+}
+
+// shutdown is shutdown(2), for both directions.
+func shutdown(fd uintptr) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SHUTDOWN, fd, syscall.SHUT_RDWR, 0)
+}
+
 // called notes what one call did; false asks for a wait.
 func (t *transfer) called(n int) bool {
 	switch t.errno {

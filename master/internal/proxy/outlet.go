@@ -3,6 +3,8 @@ package proxy
 import (
 	"net"
 	"sync"
+
+	"sshmaster/muxproto"
 )
 
 // maxParts bounds how many pieces of memory go into one write.
@@ -16,7 +18,7 @@ const maxParts = 64
 // else is ready; who comes meanwhile waits and then takes over. What is posted
 // while nobody sends is written by run.
 type outlet struct {
-	sock *net.UnixConn
+	sock *muxproto.Conn
 	wake chan struct{} // holds a token when run has something to look for
 
 	mu      sync.Mutex
@@ -30,7 +32,7 @@ type outlet struct {
 	// The leader's alone.
 	spare []byte
 	taken []*delivery
-	parts net.Buffers
+	parts [][]byte
 }
 
 // A delivery is data packets on their way out. It belongs to one sender, who
@@ -43,7 +45,7 @@ type delivery struct {
 
 func newDelivery() *delivery { return &delivery{turn: make(chan bool, 1)} }
 
-func newOutlet(sock *net.UnixConn) *outlet {
+func newOutlet(sock *muxproto.Conn) *outlet {
 	o := &outlet{sock: sock, wake: make(chan struct{}, 1)}
 	o.room.L = &o.mu
 	return o
@@ -160,8 +162,7 @@ func (o *outlet) write(own *delivery) {
 	o.control, o.spare = o.spare[:0], nil
 	o.collect(control, own)
 	o.mu.Unlock()
-	all := o.parts // WriteTo takes away what it wrote
-	_, err := all.WriteTo(o.sock)
+	_, err := o.sock.WriteBuffers(o.parts)
 	clear(o.parts)
 	o.mu.Lock()
 	if cap(control) <= softControl {

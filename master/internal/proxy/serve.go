@@ -48,7 +48,7 @@ type slave struct {
 func Serve(ctx context.Context, conn *muxproto.Conn, cfg Config) error {
 	cfg = cfg.complete()
 	s := &slave{
-		cfg: cfg, log: cfg.Log, conn: conn, out: newOutlet(conn.UnixConn()),
+		cfg: cfg, log: cfg.Log, conn: conn, out: newOutlet(conn),
 		listening: make(map[place]struct{}),
 	}
 	conn.SetDeadline(time.Time{}) // what bounded the answer to PROXY
