@@ -163,17 +163,24 @@ func (s *Session) saidHow() bool {
 // Start too, and more than once, and does not wait for the host.
 func (s *Session) Close() {
 	s.closeOnce.Do(func() {
+		flushed := s.leave()
+		if flushed == nil {
+			return // it has ended by itself
+		}
 		s.reports.stop() // a command may end well at the end of its input: ~. is 255
 		s.files.Close()
-		go s.hangUp(s.leave())
+		go s.hangUp(flushed)
 	})
 }
 
 // leave ends the session without the ordinary end. What it returns is closed when
-// nothing more goes to the host.
+// nothing more goes to the host; nil after the ordinary end.
 func (s *Session) leave() (flushed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
 	s.flushed = make(chan struct{})
 	if !s.started {
 		s.done.stdin = true
