@@ -32,6 +32,7 @@ type quick struct {
 	out attempt
 
 	gathers atomic.Bool // see gather
+	shared  atomic.Bool // see share
 	pushing atomic.Bool // a goroutine is about to push
 }
 
@@ -81,12 +82,17 @@ func (q *quick) readBoth(p, rest []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of p.
-func (q *quick) Write(p []byte) (int, error) { return q.out.run("write", q, q.raw.Write, p, nil) }
+// Write writes all of p: a small packet.
+func (q *quick) Write(p []byte) (int, error) { return q.write(p, nil, q.shared.Load()) }
 
 // writeBoth writes the two in one call, if the socket's buffer takes them.
 func (q *quick) writeBoth(p, rest []byte) (int, error) {
-	if len(rest) < bulkPacket || !q.gathers.Load() {
+	return q.write(p, rest, len(rest) >= bulkPacket && q.gathers.Load())
+}
+
+// write writes the two, or leaves them to the kernel for a moment.
+func (q *quick) write(p, rest []byte, gather bool) (int, error) {
+	if !gather {
 		return q.out.run("write", q, q.raw.Write, p, rest)
 	}
 	q.out.flags |= unix.MSG_MORE
@@ -103,6 +109,11 @@ func (q *quick) writeBoth(p, rest []byte) (int, error) {
 // TCP segment, one acknowledgement and one waking of the server then are for two of
 // them. Anything else that is written takes along what waits.
 func (q *quick) gather(on bool) { q.gathers.Store(on) }
+
+// share says the same of small packets. What several channels have to say at once is
+// one segment then, and who waits for the host's answer here goes on before the host
+// has to do something else.
+func (q *quick) share(on bool) { q.shared.Store(on) }
 
 // push sends what waits, once those that can run have had their turn. Should it ever
 // fail to, the kernel sends it a moment later (MSG_MORE, as TCP_CORK in tcp(7)).

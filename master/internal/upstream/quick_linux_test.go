@@ -57,6 +57,36 @@ func TestQuickGathersPackets(t *testing.T) {
 	require.Eventually(t, func() bool { return !q.pushing.Load() }, 10*time.Second, time.Millisecond)
 }
 
+// Small packets of several channels come together, and the last one as well, after which none comes that could take it
+// along.
+func TestQuickGathersSmallPackets(t *testing.T) {
+	server, client := tcpPair(t)
+	q := newQuick(client).(*quick)
+	q.share(true)
+	for round := range 50 {
+		q.pushing.Store(true) // nobody pushes
+		for i := range 10 {
+			_, err := q.Write([]byte{byte(i)})
+			require.NoError(t, err)
+		}
+		q.pushing.Store(false)
+		_, err := q.Write([]byte{10})
+		require.NoError(t, err)
+		got := make([]byte, 100)
+		n, err := server.Read(got)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, got[:n], "round %d", round)
+	}
+	q.share(false)
+	q.pushing.Store(true)
+	_, err := q.Write([]byte{11})
+	require.NoError(t, err)
+	got := make([]byte, 100)
+	n, err := server.Read(got)
+	require.NoError(t, err)
+	require.Equal(t, []byte{11}, got[:n])
+}
+
 // What goes wrong is said as package net says it.
 func TestQuickErrorsAreThoseOfPackageNet(t *testing.T) {
 	for name, spoil := range map[string]func(server, client net.Conn){

@@ -40,6 +40,18 @@ func (s *senders) several(sender int64, now time.Time) bool {
 type gatherer interface {
 	net.Conn
 	gather(on bool)
+	share(on bool)
+}
+
+// Carries is to be called with how many channels there are, those that are being
+// opened and closed too. Small packets of several are gathered: short sessions that
+// come one after the other, with a spare beside, take 0.99 of the time, downloads of
+// four streams, with their window messages, 0.97 (sessions-1, streams-4-download). For
+// one alone that took more: 1.03 of the time of an rsync.
+func (l *Link) Carries(channels int) {
+	if l.gatherer != nil {
+		l.gatherer.share(channels > 1)
+	}
 }
 
 // Sends is to be called when a channel is about to send n bytes. The number tells it

@@ -27,6 +27,10 @@ type Link interface {
 	// bytes.
 	Sends(sender int64, n int)
 
+	// Carries tells how many channels the link carries, those that are being opened or
+	// closed too.
+	Carries(channels int)
+
 	// RoundTrip is how long the last one took, 0 where that is not known.
 	RoundTrip() time.Duration
 

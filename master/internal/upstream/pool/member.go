@@ -63,6 +63,7 @@ func (p *Pool) roomy(m *member) bool {
 
 // take gives w a seat on m; the lock is held. It is given back by leave.
 func (p *Pool) take(m *member, want *Want) (s seat) {
+	defer m.tell()
 	m.takes++
 	s.m, s.alone, s.take, s.ends = m, m.sessions == 0, m.takes, m.ends
 	m.stopTimer()
@@ -81,6 +82,9 @@ func (p *Pool) take(m *member, want *Want) (s seat) {
 	}
 	return s
 }
+
+// tell tells the link how much it carries.
+func (m *member) tell() { m.link.Carries(m.sessions + m.streams) }
 
 // leave gives a seat back; confirmed says whether the host had opened the
 // channel.
@@ -109,6 +113,7 @@ func (p *Pool) give(m *member, want *Want, confirmed bool) {
 			m.ttys--
 		}
 	}
+	m.tell()
 	p.vacate(m)
 }
 

@@ -58,6 +58,7 @@ func (p *Pool) refill(m *member) {
 	for len(m.spares)+m.filling < wanted && !m.full && (p.limit == 0 || m.sessions < p.limit) {
 		m.filling++
 		m.sessions++
+		m.tell()
 		ends := m.ends
 		p.running.Go(func() { p.fill(m, ends) })
 	}

@@ -77,6 +77,9 @@ func (l *Link) RoundTrip() time.Duration { return 0 }
 // Sends is for links that gather what several channels send; ssh does so itself.
 func (l *Link) Sends(int64, int) {}
 
+// Carries is for the same links.
+func (l *Link) Carries(int) {}
+
 // Unsafe says that ssh went on although the host's key had changed, because
 // StrictHostKeyChecking is off. Then nothing may be forwarded.
 func (l *Link) Unsafe() bool { return l.process.words.facts.isUnsafe() }
