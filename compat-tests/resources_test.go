@@ -70,7 +70,7 @@ func (m *Master) settles(t testing.TB, before Resources) {
 	}
 }
 
-// rested is what the master holds once what ended before has been put away: the same in five looks, one after another.
+// rested is what the master holds once what ended before has been put away: the same in ten looks, one after another.
 func (m *Master) rested(t testing.TB) Resources {
 	t.Helper()
 	last, same := resources(t, m.PID()), 0
@@ -80,7 +80,7 @@ func (m *Master) rested(t testing.TB) Resources {
 			same = 0
 		}
 		last = now
-		return same >= 5
+		return same >= 10
 	}, "descriptors come and go")
 	return last
 }

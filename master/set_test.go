@@ -49,7 +49,7 @@ func TestManyMasters(t *testing.T) {
 	require.Eventually(t, func() bool { _, live, _ := master.Holder(first.Path(), ""); return live }, patience, tick) // what is shared is there
 	require.Eventually(t, first.Idle, patience, tick)
 
-	goroutines, descriptors, bytes := runtime.NumGoroutine(), sshtest.Descriptors(t), heap()
+	goroutines, descriptors, bytes := runtime.NumGoroutine(), sshtest.RestedDescriptors(t), heap()
 	var all []*master.Master
 	for i := range many {
 		all = append(all, startAt(filepath.Join(dir, fmt.Sprint(i))))

@@ -60,7 +60,7 @@ func (s *slave) told(ctx context.Context, name string) (text string, ok bool) {
 	if cfg.Command == nil || !strings.HasSuffix(name, ours) {
 		return cfg.Info(name)
 	}
-	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	ctx, connected := whileConnected(ctx, s.conn)
 	defer connected()
 	return cfg.Command(ctx, strings.TrimSuffix(name, ours))
 }

@@ -27,7 +27,7 @@ const probeTime = time.Second
 // A binding is one listening socket and the identity of its entry in the
 // folder.
 type binding struct {
-	ln *net.UnixListener
+	ln *os.File
 	id identity
 }
 
@@ -138,13 +138,17 @@ func askPID(ctx context.Context, path string) uint32 {
 // bindAt makes a socket that listens before it has its name: it is bound to a
 // name that nobody looks for, given its mode, set to listen, and linked to its
 // name, which fails with [os.ErrExist] when that is taken.
-func bindAt(folder *os.File, dir, name string) (*binding, error) {
+func bindAt(folder *os.File, dir, name string) (b *binding, err error) {
 	fd, err := newSocket()
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), "control socket")
-	defer file.Close()
+	ln := os.NewFile(uintptr(fd), "control socket")
+	defer func() {
+		if err != nil {
+			ln.Close()
+		}
+	}()
 	temporary := ".ssh-master-" + rand.Text()[:10]
 	if err := bindTemporary(fd, folder, dir, temporary); err != nil {
 		return nil, err
@@ -160,12 +164,7 @@ func bindAt(folder *os.File, dir, name string) (*binding, error) {
 	if err := putInPlace(folder, temporary, name); err != nil {
 		return nil, err
 	}
-	ln, err := net.FileListener(file)
-	if err != nil {
-		removeAt(folder, name)
-		return nil, err
-	}
-	return &binding{ln.(*net.UnixListener), id}, nil
+	return &binding{ln, id}, nil
 }
 
 // bindTemporary binds fd in the folder with mode 0600.

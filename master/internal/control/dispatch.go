@@ -38,7 +38,7 @@ func (s *slave) allowed(ctx context.Context, question string) bool {
 	if s.srv.cfg.Confirm == nil {
 		return true
 	}
-	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	ctx, connected := whileConnected(ctx, s.conn)
 	defer connected()
 	return s.srv.cfg.Confirm(ctx, question)
 }

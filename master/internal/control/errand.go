@@ -70,7 +70,7 @@ func (v *slave) onErrand() (e Errand, ok bool) {
 		return Errand{}, false
 	}
 	e = v.errand
-	e.PID = peerPID(v.conn.UnixConn())
+	e.PID = peerPID(v.conn)
 	switch {
 	case v.passenger != nil:
 		e.Waiting = false

@@ -17,7 +17,7 @@ func (s *slave) openForward(ctx context.Context, m *muxproto.OpenForward) error 
 	if !cfg.Forwards.Exists(m.Forward) && !s.allowed(ctx, forwardQuestion(cfg.Host, m.Forward)) {
 		return s.deny(m.RequestID)
 	}
-	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	ctx, connected := whileConnected(ctx, s.conn)
 	port, err := cfg.Forwards.Open(ctx, s.wish(nil), m.Forward)
 	connected()
 	switch {

@@ -3,9 +3,10 @@ package control
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"time"
+
+	"sshmaster/muxproto"
 )
 
 // hangupDelay is how long a request is worked on before anybody looks whether its
@@ -16,7 +17,7 @@ const hangupDelay = 5 * time.Millisecond
 // of conn leaves, for the time that its request is being worked on and nobody
 // reads from it. Nothing is read meanwhile, so requests that were sent ahead
 // stay where they are. Stop must be called before conn is read again.
-func whileConnected(parent context.Context, conn *net.UnixConn) (ctx context.Context, stop func()) {
+func whileConnected(parent context.Context, conn *muxproto.Conn) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	over := make(chan struct{})
 	watch := time.AfterFunc(hangupDelay, func() {
@@ -37,7 +38,7 @@ func whileConnected(parent context.Context, conn *net.UnixConn) (ctx context.Con
 
 // waitHangup returns nil once the other end of conn is closed, or closed for
 // writing, which OpenSSH's master treats alike.
-func waitHangup(conn *net.UnixConn) error {
+func waitHangup(conn *muxproto.Conn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"sshmaster/muxproto"
 )
 
 // maxPath is the longest path, in bytes, that a slave can connect to: the size
@@ -88,12 +90,30 @@ func (l *Listener) Path() string { return l.path }
 // Accept returns the next connection; the caller owns it. After Close it
 // returns [net.ErrClosed].
 func (l *Listener) Accept() (*net.UnixConn, error) {
+	return accept(l, func(f *os.File) (*net.UnixConn, error) {
+		defer f.Close()
+		c, err := net.FileConn(f)
+		if err != nil {
+			return nil, err
+		}
+		return c.(*net.UnixConn), nil
+	})
+}
+
+// slave is Accept for those who speak PROTOCOL.mux.
+func (l *Listener) slave() (*muxproto.Conn, error) { return accept(l, muxproto.NewFileConn) }
+
+// accept returns the next connection, whose file is given to made.
+func accept[C any](l *Listener, made func(*os.File) (C, error)) (c C, err error) {
 	for {
 		b := l.binding()
 		if b == nil {
-			return nil, net.ErrClosed
+			return c, net.ErrClosed
 		}
-		c, err := b.ln.AcceptUnix()
+		f, err := b.accept()
+		if err == nil {
+			c, err = made(f)
+		}
 		switch {
 		case err == nil:
 			return c, nil

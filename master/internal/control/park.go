@@ -17,7 +17,7 @@ func (s *slave) park(resume func()) (parked bool) {
 	if s.cutOff {
 		return false
 	}
-	raw, err := s.conn.UnixConn().SyscallConn()
+	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return false
 	}
@@ -34,13 +34,13 @@ func (s *slave) unpark() {
 	s.resume()
 }
 
-// cut closes the connection. Who waits for the slave notices.
+// cut ends the connection. Who waits for the slave notices.
 func (s *slave) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cutOff = true
-	parked := s.watch != nil && s.watch.Cancel() // before the descriptor is closed
-	s.conn.Close()
+	parked := s.watch != nil && s.watch.Cancel()
+	s.conn.Shutdown()
 	if parked {
 		s.watch = nil
 		go s.resume()

@@ -2,13 +2,13 @@ package control
 
 import (
 	"fmt"
-	"net"
 	"os"
+	"syscall"
 )
 
 // SameUser admits the user who runs this process, and root. Everybody else has
 // no business here, whatever the mode of the socket says.
-func SameUser(conn *net.UnixConn) error {
+func SameUser(conn syscall.Conn) error {
 	uid, err := peerUID(conn)
 	if err != nil {
 		return fmt.Errorf("multiplex peer: %w", err)

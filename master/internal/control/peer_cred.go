@@ -2,10 +2,10 @@
 
 package control
 
-import "net"
+import "syscall"
 
 // lend lends conn's descriptor to f.
-func lend(conn *net.UnixConn, f func(fd int) error) error {
+func lend(conn syscall.Conn, f func(fd int) error) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err

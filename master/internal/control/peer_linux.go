@@ -1,7 +1,7 @@
 package control
 
 import (
-	"net"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -9,7 +9,7 @@ import (
 
 // peerPID is the process that connected, as this process's namespace numbers it;
 // 0 where it has no number there.
-func peerPID(conn *net.UnixConn) (pid int) {
+func peerPID(conn syscall.Conn) (pid int) {
 	_ = lend(conn, func(fd int) error {
 		cred, err := peerCred(fd)
 		if err == nil {
@@ -21,7 +21,7 @@ func peerPID(conn *net.UnixConn) (pid int) {
 }
 
 // peerUID is the effective user of the process that connected (SO_PEERCRED).
-func peerUID(conn *net.UnixConn) (uid int, err error) {
+func peerUID(conn syscall.Conn) (uid int, err error) {
 	err = lend(conn, func(fd int) error {
 		cred, err := peerCred(fd)
 		if err == nil {

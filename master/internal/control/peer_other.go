@@ -4,7 +4,7 @@ package control
 
 import (
 	"errors"
-	"net"
+	"syscall"
 )
 
 // errPeerUnknown is the answer of a system that cannot tell who connected.
@@ -12,7 +12,7 @@ import (
 var errPeerUnknown = errors.New("this system does not tell who connected")
 
 // peerPID is not told: 0.
-func peerPID(*net.UnixConn) int { return 0 }
+func peerPID(syscall.Conn) int { return 0 }
 
 // peerUID refuses: an unknown peer must not be taken for a friend.
-func peerUID(*net.UnixConn) (int, error) { return 0, errPeerUnknown }
+func peerUID(syscall.Conn) (int, error) { return 0, errPeerUnknown }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -129,7 +128,7 @@ func New(cfg Config) *Server {
 func (s *Server) Serve(l *Listener) {
 	defer quiet.Hold()()
 	for {
-		conn, err := l.Accept()
+		conn, err := l.slave()
 		if err != nil {
 			return
 		}
@@ -138,13 +137,13 @@ func (s *Server) Serve(l *Listener) {
 }
 
 // admit takes ownership of conn and serves it if its peer may be here.
-func (s *Server) admit(conn *net.UnixConn) {
+func (s *Server) admit(conn *muxproto.Conn) {
 	if err := SameUser(conn); err != nil {
 		s.cfg.Log.Error(err.Error())
 		conn.Close()
 		return
 	}
-	v := &slave{srv: s, conn: muxproto.NewConn(conn), log: s.cfg.Log, number: s.numbers.Take()}
+	v := &slave{srv: s, conn: conn, log: s.cfg.Log, number: s.numbers.Take()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -185,6 +184,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.end()
 	s.serving.Wait()
+	closeNow()
 }
 
 // Resize tells the host the size of every slave's terminal, as SIGWINCH asks:

@@ -38,7 +38,7 @@ func (s *slave) newSession(ctx context.Context, m *muxproto.NewSession) error {
 	}
 	s.comeFor(Errand{Kind: Passenger, Command: m.Command, Subsystem: m.Subsystem && m.Command != "", TTY: m.WantTTY})
 	req := s.sessionRequest(ctx, m)
-	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	ctx, connected := whileConnected(ctx, s.conn)
 	w := s.wish(files)
 	w.TTY, w.Bulk = m.WantTTY, movesMuch(m)
 	ses, err := session.Open(ctx, s.srv.cfg.Opener(w), req, files)
@@ -97,7 +97,7 @@ func (s *slave) newStdioForward(ctx context.Context, m *muxproto.NewStdioForward
 		return s.refuse(m.RequestID, err)
 	}
 	s.comeFor(Errand{Kind: Stream, Command: target.String()})
-	ctx, connected := whileConnected(ctx, s.conn.UnixConn())
+	ctx, connected := whileConnected(ctx, s.conn)
 	fwd, err := session.OpenStdioForward(ctx, s.srv.cfg.Opener(s.wish(files)), target, files)
 	connected()
 	if err != nil {

@@ -156,7 +156,8 @@ func (s *slave) leave() {
 		p.Close()
 	}
 	s.running.Wait()
-	s.conn.Close()
+	s.conn.Shutdown()
+	closeSoon(s.conn)
 }
 
 func (s *slave) current() passenger {

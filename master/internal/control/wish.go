@@ -26,7 +26,7 @@ type Wish struct {
 
 // wish is what a slave wants that passed these files.
 func (s *slave) wish(files *stdio.Set) Wish {
-	return Wish{Files: files, PID: peerPID(s.conn.UnixConn())}
+	return Wish{Files: files, PID: peerPID(s.conn)}
 }
 
 // movers are programs at the far end of transfers: of scp, rsync, git, and of

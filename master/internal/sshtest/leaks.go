@@ -47,3 +47,17 @@ func Descriptors(t testing.TB) int {
 	}
 	return len(entries) - 1 // without the one that reads the folder
 }
+
+// RestedDescriptors is Descriptors once what ended before has been put away: the same in
+// ten looks, one after another.
+func RestedDescriptors(t testing.TB) int {
+	t.Helper()
+	last := Descriptors(t)
+	for same := 0; same < 10; same++ {
+		time.Sleep(5 * time.Millisecond)
+		if now := Descriptors(t); now != last {
+			last, same = now, 0
+		}
+	}
+	return last
+}
