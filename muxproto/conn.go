@@ -40,8 +40,8 @@ func NewConn(sock *net.UnixConn) *Conn {
 // accept4(2) gives one. Where the system allows that, no call on it wakes Go's
 // scheduler. After an error the file is closed.
 func NewFileConn(f *os.File) (*Conn, error) {
-	if quick {
-		return &Conn{sock: newSocket(f)}, nil
+	if s := newSocket(f); s.raw != nil {
+		return &Conn{sock: s}, nil
 	}
 	defer f.Close()
 	sock, err := net.FileConn(f)

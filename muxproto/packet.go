@@ -56,9 +56,21 @@ func (c *Conn) WritePacket(parts ...[]byte) error {
 	return c.writePacket(size, parts)
 }
 
-// WriteBuffers sends bytes as they are, in one writev(2) if the socket's buffer takes
-// them. The buffers themselves stay as they are. Nobody else may write meanwhile.
-func (c *Conn) WriteBuffers(bufs [][]byte) (int, error) { return c.sock.WriteBuffers(bufs) }
+// WriteBuffers sends whole packets in one piece, in any number of parts, which are
+// neither copied nor changed.
+func (c *Conn) WriteBuffers(parts [][]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failure != nil {
+		return c.failure
+	}
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	n, err := c.sock.WriteBuffers(parts)
+	return c.wrote(n, size, err)
+}
 
 // writePacket sends a packet in one writev(2). The caller holds mu.
 func (c *Conn) writePacket(size int, parts [][]byte) error {

@@ -162,7 +162,7 @@ func (o *outlet) write(own *delivery) {
 	o.control, o.spare = o.spare[:0], nil
 	o.collect(control, own)
 	o.mu.Unlock()
-	_, err := o.sock.WriteBuffers(o.parts)
+	err := o.sock.WriteBuffers(o.parts)
 	clear(o.parts)
 	o.mu.Lock()
 	if cap(control) <= softControl {
