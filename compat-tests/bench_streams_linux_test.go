@@ -12,11 +12,13 @@ import (
 )
 
 // benchRounds is how many rounds count where a ratio is promised. What keeps both processors busy scatters more, for they
-// give now more, now less, and so does one start of a master from the next: many pairs of masters do few rounds each.
+// give now more, now less, and so does one start of a master from the next: many pairs of masters do few rounds each. The
+// median of 24 rounds of an upload was 0.94, 1.05 and 1.12 with one program, so where a ratio is promised there are more.
 const (
-	benchRounds = 9
-	busyRounds  = 24
-	busyPair    = 2
+	benchRounds    = 9
+	busyRounds     = 24
+	promisedRounds = 72
+	busyPair       = 2
 )
 
 // contests is every row, in the order of the table.
@@ -41,8 +43,12 @@ const manySessions = "MaxSessions 64"
 // streams is a row that moves n bytes and measures the time, and the processor time of the master.
 func streams(name, what string, client []string, wall, cpu goal, n int, do func(t testing.TB, m *Master, n int)) contest {
 	wall.metric, wall.unit, cpu.metric, cpu.unit = "wall", "s", "CPU", "s/GB"
+	rounds := promisedRounds
+	if wall.due == 0 {
+		rounds = busyRounds
+	}
 	return contest{
-		name: name, what: what, goals: []goal{wall, cpu}, rounds: busyRounds, pair: busyPair, slow: wall.due == 0,
+		name: name, what: what, goals: []goal{wall, cpu}, rounds: rounds, pair: busyPair, slow: wall.due == 0,
 		prepare: func(b testing.TB, kind Kind) func() reading {
 			m := benchMaster(b, kind, Setup{Client: client, Server: []string{manySessions}})
 			return func() reading {
