@@ -36,13 +36,12 @@ type connection interface {
 // A transfer is one call under way: its buffers, and what came of it. Its function
 // is made once, so that a call allocates nothing.
 type transfer struct {
-	try        func(fd uintptr) bool // false asks for a wait
-	tryBuffers func(fd uintptr) bool
+	try func(fd uintptr) bool // false asks for a wait
 
-	p               []byte
-	vectors         []syscall.Iovec
-	control         []byte // for descriptors; nil for none
-	n               int    // of p
+	p               []byte          // to read into
+	control         []byte          // for descriptors; nil for none
+	vectors         []syscall.Iovec // to write
+	n               int             // bytes so far
 	ncontrol, flags int
 	errno           syscall.Errno
 }
@@ -51,7 +50,7 @@ func newSocket(sock connection) *socket {
 	s := &socket{connection: sock}
 	if raw, err := sock.SyscallConn(); err == nil && quick {
 		s.raw = raw
-		s.in.try, s.out.try, s.out.tryBuffers = s.in.read, s.out.write, s.out.writeBuffers
+		s.in.try, s.out.try = s.in.read, s.out.write
 	}
 	return s
 }
@@ -69,11 +68,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	if s.raw == nil {
 		return s.connection.Write(p)
 	}
-	w := &s.out
-	w.p, w.n, w.errno = p, 0, 0
-	err := s.raw.Write(w.try)
-	w.p = nil
-	return w.n, s.fault("write", err, w.errno)
+	return s.send(append(s.out.vectors[:0], vector(p)))
 }
 
 // WriteBuffers writes all of bufs, which stay as they are.
@@ -81,10 +76,14 @@ func (s *socket) WriteBuffers(bufs [][]byte) (int, error) {
 	if s.raw == nil {
 		return s.writeBuffers(bufs)
 	}
+	return s.send(vectors(s.out.vectors[:0], bufs))
+}
+
+// send writes all, which lies in the memory that is kept for it.
+func (s *socket) send(all []syscall.Iovec) (int, error) {
 	w := &s.out
-	all := vectors(w.vectors[:0], bufs)
 	w.vectors, w.n, w.errno = all, 0, 0
-	err := s.raw.Write(w.tryBuffers)
+	err := s.raw.Write(w.try)
 	clear(all)
 	w.vectors = all[:0]
 	return w.n, s.fault("write", err, w.errno)
@@ -101,12 +100,16 @@ func (s *socket) writeBuffers(bufs [][]byte) (int, error) {
 func vectors(to []syscall.Iovec, bufs [][]byte) []syscall.Iovec {
 	for _, p := range bufs {
 		if len(p) > 0 {
-			v := syscall.Iovec{Base: unsafe.SliceData(p)}
-			v.SetLen(len(p))
-			to = append(to, v)
+			to = append(to, vector(p))
 		}
 	}
 	return to
+}
+
+func vector(p []byte) syscall.Iovec {
+	v := syscall.Iovec{Base: unsafe.SliceData(p)}
+	v.SetLen(len(p))
+	return v
 }
 
 // readDescriptors reads what is there and the control message beside it.

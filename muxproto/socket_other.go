@@ -8,9 +8,8 @@ import "syscall"
 // happens before what at the two ends of a socket.
 const quick = false
 
-func (t *transfer) read(uintptr) bool         { return true }
-func (t *transfer) write(uintptr) bool        { return true }
-func (t *transfer) writeBuffers(uintptr) bool { return true }
+func (t *transfer) read(uintptr) bool  { return true }
+func (t *transfer) write(uintptr) bool { return true }
 
 // shutdown is shutdown(2), for both directions.
 func shutdown(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }

@@ -17,8 +17,7 @@ func (t *transfer) read(fd uintptr) bool {
 		if t.control == nil {
 			n, _, t.errno = syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)))
 		} else {
-			part := syscall.Iovec{Base: unsafe.SliceData(t.p)}
-			part.SetLen(len(t.p))
+			part := vector(t.p)
 			m := syscall.Msghdr{Iov: &part, Iovlen: 1, Control: unsafe.SliceData(t.control)}
 			m.SetControllen(len(t.control))
 			n, _, t.errno = syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m)), syscall.MSG_CMSG_CLOEXEC)
@@ -30,29 +29,11 @@ func (t *transfer) read(fd uintptr) bool {
 	}
 }
 
-// write makes calls until all is written.
-func (t *transfer) write(fd uintptr) bool {
-	for t.n < len(t.p) {
-		rest := t.p[t.n:]
-		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(len(rest)))
-		if t.errno = errno; errno == syscall.EINTR {
-			continue
-		}
-		if !t.called(int(n)) {
-			return false
-		}
-		if t.errno != 0 {
-			return true
-		}
-	}
-	return true
-}
-
 // mostVectors is how many buffers one call takes (IOV_MAX).
 const mostVectors = 1024
 
-// writeBuffers makes calls until all of the vectors is written.
-func (t *transfer) writeBuffers(fd uintptr) bool {
+// write makes calls until all is written.
+func (t *transfer) write(fd uintptr) bool {
 	for rest := t.vectors; len(rest) > 0; t.vectors = rest {
 		some := rest[:min(len(rest), mostVectors)]
 		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(some))), uintptr(len(some)))
