@@ -66,7 +66,7 @@ func TestStrangers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if os.Getuid() != 0 && name != "no new privileges" {
-				t.Skip("only root can start one")
+				t.Skip("only root can start one") // with other capabilities, another user or mounts; a user's own namespace would be a stranger too, but for another reason
 			}
 			d := newDesk(t)
 			cmd := exec.Command(wrap[0], append(wrap[1:], "sh", "-c", "echo ready; exec sleep 600")...)

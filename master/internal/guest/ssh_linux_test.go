@@ -145,7 +145,7 @@ func (d *desk) shell(t *testing.T, name string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("only where there is a " + name)
+		t.Skip("only where there is a " + name) // each shell handles the terminal in a way of its own; no other one stands in
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PS1=ready> ", "TERM=dumb", "HOME=/nonexistent"}

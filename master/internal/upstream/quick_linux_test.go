@@ -63,6 +63,12 @@ func TestQuickGathersSmallPackets(t *testing.T) {
 	server, client := tcpPair(t)
 	q := newQuick(client).(*quick)
 	q.share(true)
+	read := func() []byte {
+		got := make([]byte, 100)
+		n, err := server.Read(got)
+		require.NoError(t, err)
+		return got[:n]
+	}
 	for round := range 50 {
 		q.pushing.Store(true) // nobody pushes
 		for i := range 10 {
@@ -72,19 +78,13 @@ func TestQuickGathersSmallPackets(t *testing.T) {
 		q.pushing.Store(false)
 		_, err := q.Write([]byte{10})
 		require.NoError(t, err)
-		got := make([]byte, 100)
-		n, err := server.Read(got)
-		require.NoError(t, err)
-		require.Equal(t, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, got[:n], "round %d", round)
+		require.Equal(t, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, read(), "round %d", round)
 	}
 	q.share(false)
 	q.pushing.Store(true)
 	_, err := q.Write([]byte{11})
 	require.NoError(t, err)
-	got := make([]byte, 100)
-	n, err := server.Read(got)
-	require.NoError(t, err)
-	require.Equal(t, []byte{11}, got[:n])
+	require.Equal(t, []byte{11}, read())
 }
 
 // What goes wrong is said as package net says it.
