@@ -26,6 +26,20 @@ type Channel struct {
 // ended.
 func (c *Channel) Closed() { c.once.Do(func() { c.pool.leave(c.m, c.want, true) }) }
 
+// SendRequest sends a request of the channel's (RFC 4254 section 5.4).
+func (c *Channel) SendRequest(name string, wantReply bool, payload []byte) (bool, error) {
+	ok, err := c.Channel.SendRequest(name, wantReply, payload)
+	if ok && startsProgram(name) {
+		c.pool.started(c.m)
+	}
+	return ok, err
+}
+
+// startsProgram says whether a request is one of RFC 4254 section 6.5.
+func startsProgram(name string) bool {
+	return name == "exec" || name == "shell" || name == "subsystem"
+}
+
 // Link is the link that carries the channel.
 func (c *Channel) Link() Link { return c.m.link }
 
@@ -80,6 +94,9 @@ func (p *Pool) Stream(ctx context.Context, want Want, name string, extra []byte)
 	o, err := p.await(ctx, &want)
 	if err != nil {
 		return nil, nil, err
+	}
+	if want.kind == session { // whose program nobody sees here
+		p.started(o.m)
 	}
 	reqs := make(chan *ssh.Request)
 	go func() {

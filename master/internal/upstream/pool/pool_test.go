@@ -294,6 +294,19 @@ func TestNearSpare(t *testing.T) {
 		time.Sleep(150 * time.Millisecond) // a person's pace, not a program's
 		require.True(t, spares(0)())
 	}
+	before := srv.Counts().Channels
+	for range 10 {
+		c, err := p.Session(within(t), pool.Want{})
+		require.NoError(t, err)
+		leave(c)
+	}
+	require.Equal(t, before+10, srv.Counts().Channels, "none before a program runs")
+	eventually(t, func() bool {
+		ch, reqs, err := p.OpenChannel(within(t), "session", nil)
+		require.NoError(t, err)
+		upstream.Discard(ch, reqs)
+		return spares(1)()
+	}, "one where nobody sees the program")
 }
 
 // A burst larger than the number of spares finds enough of them the next time, as far as a connection has room.

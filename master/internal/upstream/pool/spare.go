@@ -68,6 +68,18 @@ func (p *Pool) refill(m *member) {
 	}
 }
 
+// started notes that a session's program runs. A near host is asked for the next spare
+// then, and no earlier: asked while it starts the program, it does that first, and who
+// waits for the program waits for both. Short sessions take 0.99 of the time (sessions-1,
+// 8 pairs).
+func (p *Pool) started(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.near() {
+		p.refill(m)
+	}
+}
+
 // near says whether the host answers so soon that nobody notices, as far as is
 // known.
 func (m *member) near() bool { return m.link.RoundTrip() < near }

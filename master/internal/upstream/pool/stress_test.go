@@ -106,5 +106,8 @@ func leaves(t *testing.T, p *pool.Pool) {
 		}
 		return
 	}
+	if rand.IntN(2) == 0 {
+		_, _ = c.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{"true"}))
+	}
 	leave(c)
 }

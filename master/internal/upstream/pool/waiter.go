@@ -316,5 +316,7 @@ func (p *Pool) confirmed(o outcome, want *Want) {
 		m.answer.Store(int64(time.Since(o.began)))
 	}
 	m.used = time.Now()
-	p.refill(m)
+	if !m.near() {
+		p.refill(m)
+	}
 }
