@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// soon is when a connection is closed that has ended.
-const soon = 20 * time.Millisecond
+// soon is when a connection is closed that has ended: not so soon that the master has
+// a timer of a few milliseconds much of the time, for which see upstream's holdTime.
+const soon = 100 * time.Millisecond
 
 // ended are the connections of all masters that have ended, and are to be closed.
 //

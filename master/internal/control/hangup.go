@@ -10,8 +10,9 @@ import (
 )
 
 // hangupDelay is how long a request is worked on before anybody looks whether its
-// slave is still there. Most are done by then, and are spared the look.
-const hangupDelay = 5 * time.Millisecond
+// slave is still there. Most are done by then, and are spared the look. That a timer
+// of so long was stopped makes no sleep of the master dearer; see upstream's holdTime.
+const hangupDelay = 50 * time.Millisecond
 
 // whileConnected returns a context that ends when the slave at the other end
 // of conn leaves, for the time that its request is being worked on and nobody

@@ -4,8 +4,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"sshmaster/master/internal/crew"
 	"sshmaster/master/internal/stdio"
 )
 
@@ -17,10 +17,6 @@ const (
 	quietBuffer = 256
 	bulkBuffer  = 64 << 10
 	much        = 4 << 10
-
-	// restTime is how long what fills the small buffer waits for the rest of it,
-	// which is there already if there is any.
-	restTime = time.Millisecond
 )
 
 var bulkBuffers = sync.Pool{New: func() any { return new([quietBuffer + bulkBuffer]byte) }}
@@ -57,21 +53,21 @@ func copyOutput(to *stdio.Stream, from io.Reader, count *atomic.Uint64, gone fun
 
 // copyBulk copies with a large buffer until there is not much to read any more.
 // What has begun goes out together with what follows it at once: whoever reads
-// expects the host's output in the pieces in which it was sent.
+// expects the host's output in the pieces in which it was sent. What follows is there
+// already, if anything is, so that a goroutine that has its turn after the read can
+// send the beginning alone. A timer would make each sleep of the master dearer; see
+// upstream's holdTime.
 func copyBulk(write func([]byte), begun []byte, from io.Reader) error {
 	buf := bulkBuffers.Get().(*[quietBuffer + bulkBuffer]byte)
 	defer bulkBuffers.Put(buf)
 	copy(buf[:], begun)
-	alone := make(chan struct{})
-	late := time.AfterFunc(restTime, func() { write(begun); close(alone) })
+	var first sync.Once
+	crew.Go(func() { first.Do(func() { write(begun) }) })
 	rest := buf[len(begun):]
 	n, err := from.Read(rest)
-	if late.Stop() {
-		write(buf[:len(begun)+n])
-	} else {
-		<-alone
-		write(rest[:n])
-	}
+	all := rest[:n]
+	first.Do(func() { all = buf[:len(begun)+n] })
+	write(all)
 	for err == nil && n >= much {
 		n, err = from.Read(rest)
 		write(rest[:n])
