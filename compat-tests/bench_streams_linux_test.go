@@ -24,7 +24,7 @@ const (
 // contests is every row, in the order of the table.
 func contests() []contest {
 	var rows []contest
-	for _, of := range [][]contest{streamContests(), programContests(), sessionContests(), startContests(), echoContests(), memoryContests()} {
+	for _, of := range [][]contest{streamContests(), programContests(), sessionContests(), startContests(), tripContests(), echoContests(), memoryContests()} {
 		rows = append(rows, of...)
 	}
 	return rows
