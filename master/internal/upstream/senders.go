@@ -21,18 +21,19 @@ const (
 // took 1.05 to 1.08 of the time with it: the server waits for the second packet.
 type senders struct {
 	mu   sync.Mutex
-	last int64
-	turn time.Time // when another one than before sent
+	last int64     // who sent last
+	sent time.Time // when that was
+	turn time.Time // when one sent soon after another
 }
 
 // several notes that one sends and says whether others do, too.
 func (s *senders) several(sender int64, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last != 0 && s.last != sender {
+	if s.last != sender && now.Sub(s.sent) < together {
 		s.turn = now
 	}
-	s.last = sender
+	s.last, s.sent = sender, now
 	return now.Sub(s.turn) < together
 }
 
