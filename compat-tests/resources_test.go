@@ -70,7 +70,8 @@ func (m *Master) settles(t testing.TB, before Resources) {
 	}
 }
 
-// rested is what the master holds once what ended before has been put away: the same in ten looks, one after another.
+// rested is what the master holds once what ended before has been put away, which is done within a tenth of a second: the
+// same in forty looks, one after another.
 func (m *Master) rested(t testing.TB) Resources {
 	t.Helper()
 	last, same := resources(t, m.PID()), 0
@@ -80,7 +81,7 @@ func (m *Master) rested(t testing.TB) Resources {
 			same = 0
 		}
 		last = now
-		return same >= 10
+		return same >= 40
 	}, "descriptors come and go")
 	return last
 }
