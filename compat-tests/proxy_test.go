@@ -37,15 +37,27 @@ func TestProxyMoves(t *testing.T) {
 			ended[name] = make(chan error, 1)
 			go func() { ended[name] <- moves(ctx, m, size, move) }()
 		}
-		for name, err := range ended {
-			require.NoError(t, <-err, name)
+		for name, ended := range ended {
+			err := <-ended
+			stockSlips(t, m)
+			require.NoError(t, err, name)
 		}
 		close(stop)
 		for _, e := range echoes {
+			<-e.done
+			stockSlips(t, m)
 			e.ended(t)
 			t.Logf("beside: %d KB", e.moved>>10)
 		}
 	})
+}
+
+// stockSlips skips what stock's master up to 9.8 spoils for all: it may close a leaving slave's channel once too often, for
+// which the server ends the whole connection.
+func stockSlips(t *testing.T, m *Master) {
+	if m.Kind == Stock && strings.Contains(read(t, m.Server.LogFile()), "referred to nonexistent channel") {
+		t.Skip("stock's master closed a channel twice")
+	}
 }
 
 // moves sends size bytes and compares the hash of what comes back.
