@@ -37,8 +37,8 @@ func TestProxyMoves(t *testing.T) {
 			ended[name] = make(chan error, 1)
 			go func() { ended[name] <- moves(ctx, m, size, move) }()
 		}
-		for name, ended := range ended {
-			err := <-ended
+		for name, end := range ended {
+			err := <-end
 			stockSlips(t, m)
 			require.NoError(t, err, name)
 		}
@@ -56,7 +56,7 @@ func TestProxyMoves(t *testing.T) {
 // which the server ends the whole connection.
 func stockSlips(t *testing.T, m *Master) {
 	if m.Kind == Stock && strings.Contains(read(t, m.Server.LogFile()), "referred to nonexistent channel") {
-		t.Skip("stock's master closed a channel twice")
+		t.Skip("stock's master closed a channel twice") // what it did to the others by that is not what is compared
 	}
 }
 

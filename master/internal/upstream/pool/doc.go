@@ -41,6 +41,7 @@
 // asked for a sign of life first, which costs the round trip that was saved.
 //
 // A near host has a spare only while sessions follow each other at once, asked for
-// when the last one's program runs, and its links are not kept speaking: what is saved there is the moment that the server
-// takes to open a channel, and nobody but a program would notice.
+// when the last one's program runs, and its links are not kept speaking: what is
+// saved there is the moment that the server takes to open a channel, and nobody but
+// a program would notice.
 package pool
