@@ -3,6 +3,7 @@ package compat
 import (
 	"crypto/ed25519"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // Server is a throw-away sshd on loopback with keys of its own. The listener is ours, and each connection gets an
@@ -61,9 +63,9 @@ func noTerminals(t testing.TB) string {
 
 // login is one accepted connection and its sshd.
 type login struct {
-	conn  *net.TCPConn // the same socket as the sshd's
-	sshd  *exec.Cmd
-	ended *atomic.Bool
+	socket *os.File // the same as the sshd's, and in no poller: this process would wake for all that the sshd is sent
+	sshd   *exec.Cmd
+	ended  *atomic.Bool
 }
 
 // startServer starts it, with extra lines for sshd_config. It is ready when it returns, and gone when the test ends.
@@ -135,28 +137,47 @@ func (s *Server) serve(listener net.Listener) {
 }
 
 func (s *Server) login(conn *net.TCPConn) {
-	cmd, err := s.startLogin(conn)
+	socket, err := unpolled(conn)
 	if err != nil {
-		_ = conn.Close()
+		return
+	}
+	cmd, err := s.startLogin(socket)
+	if err != nil {
+		_ = socket.Close()
 		return
 	}
 	s.mu.Lock()
-	l := login{conn, cmd, new(atomic.Bool)}
+	l := login{socket, cmd, new(atomic.Bool)}
 	s.logins = append(s.logins, l)
 	s.mu.Unlock()
 	s.serving.Go(func() {
 		_ = cmd.Wait()
 		l.ended.Store(true)
-		_ = conn.Close()
+		_ = socket.Close()
 	})
 }
 
-func (s *Server) startLogin(conn *net.TCPConn) (*exec.Cmd, error) {
-	socket, err := conn.File()
+// unpolled is conn's socket, which is closed, as a file that is in no poller.
+func unpolled(conn *net.TCPConn) (*os.File, error) {
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	defer socket.Close()
+	var socket int
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		if socket, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); failed == nil {
+			failed = unix.SetNonblock(socket, false)
+		}
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(socket), "login"), nil
+}
+
+func (s *Server) startLogin(socket *os.File) (*exec.Cmd, error) {
 	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -199,9 +220,16 @@ func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.logins {
-		_ = l.conn.CloseRead()
-		_ = l.conn.CloseWrite()
+		l.cut()
 		_ = l.sshd.Process.Kill()
+	}
+}
+
+// cut shuts the socket down for all who have it.
+func (l login) cut() {
+	raw, err := l.socket.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	}
 }
 
