@@ -3,6 +3,7 @@ package compat
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -13,7 +14,7 @@ func TestHangups(t *testing.T) {
 	forEachMaster(t, Setup{NotStarted: true, KeepOpen: true}, func(t *testing.T, m *Master) {
 		for range 5 {
 			m.Start(t)
-			for m.Running() && exists(m.Control) {
+			for deadline := soon(); m.Running() && exists(m.Control) && time.Now().Before(deadline); {
 				_ = m.process.cmd.Process.Signal(syscall.SIGHUP) // it may be gone by now
 			}
 			require.Equal(t, 255, m.Wait(t))

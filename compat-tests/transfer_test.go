@@ -2,6 +2,7 @@ package compat
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -200,30 +202,44 @@ func stdioForward(t *testing.T, m *Master) {
 	require.Empty(t, r.Stderr)
 }
 
-// listenApart listens on loopback at a port that is never given twice. It is below the ports that the system gives to
-// whoever asks for any, who might get it while nobody listens there for a moment.
+// portApart is a port that is never given twice. It is below those that the system gives to whoever asks for any, who
+// might get it while nobody listens there for a moment.
+func portApart() int {
+	for {
+		port := 10000 + rand.IntN(20000)
+		if _, again := portsApart.LoadOrStore(port, true); !again {
+			return port
+		}
+	}
+}
+
+// portsApart are those that portApart has given away.
+var portsApart sync.Map
+
+// listenApart listens on loopback at a port of portApart's.
 func listenApart(t testing.TB) net.Listener {
 	t.Helper()
 	for {
-		port := 10000 + rand.IntN(20000)
-		if _, again := portsApart.LoadOrStore(port, true); again {
-			continue
-		}
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", portApart())); err == nil {
 			return listener
 		}
 	}
 }
 
-// portsApart are those that listenApart has given away.
-var portsApart sync.Map
-
-// closedPort is where nobody listens, another one each time.
+// closedPort is where nobody listens, another one each time. It is not tried by listening there: a program that is just
+// being started would have the listener, too, and keep it for a moment.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	listener := listenApart(t)
-	defer listener.Close()
-	return listener.Addr().String()
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", portApart())
+		conn, err := net.Dial("tcp", address)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return address
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
 }
 
 func stdioForwardRefused(t *testing.T, m *Master) {
