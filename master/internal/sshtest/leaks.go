@@ -49,11 +49,12 @@ func Descriptors(t testing.TB) int {
 }
 
 // RestedDescriptors is Descriptors once what ended before has been put away: the same in
-// ten looks, one after another.
+// forty looks, one after another, twice as long as a control connection that has ended
+// stays open.
 func RestedDescriptors(t testing.TB) int {
 	t.Helper()
 	last := Descriptors(t)
-	for same := 0; same < 10; same++ {
+	for same := 0; same < 40; same++ {
 		time.Sleep(5 * time.Millisecond)
 		if now := Descriptors(t); now != last {
 			last, same = now, 0
