@@ -157,7 +157,7 @@ func (s *Server) login(conn *net.TCPConn) {
 	})
 }
 
-// unpolled is conn's socket, which is closed, as a file that is in no poller.
+// unpolled is the socket of conn, which it closes, as a file that is in no poller.
 func unpolled(conn *net.TCPConn) (*os.File, error) {
 	defer conn.Close()
 	raw, err := conn.SyscallConn()
